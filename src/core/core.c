@@ -1,0 +1,211 @@
+/* core.c - starting and stopping, the lock, and the state itself.
+ *
+ * The state is made at the first start and never taken down: threads keep pointers into it for as
+ * long as they live. Stopping only empties the slots.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/state.h"
+
+struct mt_process *mt__process;
+struct mt_kept mt__kept;
+
+/* ---- the lock: 0 free, 1 held, 2 held and waited for */
+
+void mt__lock(struct mt_os_mask *mask)
+{
+    uint32_t *lock = &mt__process->lock, expected = 0;
+    mt_os_block_signals(mask);
+    if (mt_cas_acquire(lock, &expected, 1)) /* pairs with the release in mt__unlock() */
+        return;
+    while (mt_exchange_acquire(lock, 2) != 0)
+        mt_os_futex_wait(lock, 2);
+}
+
+void mt__unlock(const struct mt_os_mask *mask)
+{
+    uint32_t *lock = &mt__process->lock;
+    if (mt_exchange_release(lock, 0) == 2)
+        mt_os_futex_wake(lock);
+    mt_os_restore_signals(mask);
+}
+
+/* ---- starting */
+
+/* Harmless in a file name, wherever the program's name came from. */
+static void copy_program(char *out, size_t size, const char *name)
+{
+    size_t n = 0;
+    for (; name != NULL && *name != '\0' && n < size - 1; name++) {
+        char c = *name;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == '-' || c == '+' || (c == '.' && n > 0);
+        out[n++] = plain ? c : '_';
+    }
+    if (n == 0)
+        out[n++] = '_';
+    out[n] = '\0';
+}
+
+static size_t copy_text(char *out, size_t size, const char *text)
+{
+    size_t n = text != NULL ? strlen(text) : 0;
+    if (n >= size)
+        return 0;
+    memset(out, 0, size);
+    if (n > 0)
+        memcpy(out, text, n);
+    return n;
+}
+
+/* How fast the counter runs: between two pairs at least 200 us apart, which is exact to about one
+ * part in ten thousand; later pairs in the file make it exact. */
+static uint64_t measure_hz(enum mt_clock clock, const struct mt_clock_pair *first)
+{
+    struct mt_clock_pair now;
+    if (clock == MT_CLOCK_MONOTONIC)
+        return UINT64_C(1000000000);
+    do
+        mt_os_clock_pair(clock, &now);
+    while (now.mono_ns - first->mono_ns < 200000);
+    double ticks = (double)(now.tick - first->tick), ns = (double)(now.mono_ns - first->mono_ns);
+    return (uint64_t)(ticks / ns * 1e9 + 0.5);
+}
+
+/* Once per process, kept for good. */
+static int init_once(void)
+{
+    bool wiped;
+    if (mt__process != NULL)
+        return 0;
+    mt__kept.clock = mt_os_clock_choose();
+    mt_os_clock_pair(mt__kept.clock, &mt__kept.first_pair);
+    struct mt_process *process = mt_os_wiped_pages(sizeof *process, &wiped);
+    if (process == NULL)
+        return ENOMEM;
+    mt__kept.wiped_by_kernel = wiped;
+    mt__kept.next_id = 1;
+    int error = mt__thread_init();
+    if (error == 0)
+        error = mt__fork_init();
+    if (error == 0)
+        mt__process = process;
+    else
+        mt_os_unmap(process, sizeof *process);
+    return error;
+}
+
+static enum mt_status status_of(int error)
+{
+    switch (mt__loss_of(error)) {
+    case MT_LOSS_NONE:
+        return MT_OK;
+    case MT_LOSS_NO_SPACE:
+        return MT_NO_SPACE;
+    case MT_LOSS_NO_MEMORY:
+        return MT_NOMEM;
+    case MT_LOSS_DENIED:
+        return MT_DENIED;
+    case MT_LOSS_GONE:
+        return MT_GONE;
+    case MT_LOSS_FILE_LIMIT:
+    case MT_LOSS_FILES:
+        return MT_LIMIT;
+    default:
+        return MT_IO;
+    }
+}
+
+enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
+{
+    int saved = errno;
+    struct mt_kept *kept = &mt__kept;
+    struct mt_os_mask mask;
+    *error = 0;
+    if (kept->recording)
+        return MT_STATE;
+    if (config->directory == NULL || config->directory[0] != '/')
+        return MT_USAGE;
+    *error = init_once();
+    if (*error != 0)
+        return status_of(*error);
+    kept->tick_hz = measure_hz(kept->clock, &kept->first_pair);
+
+    mt__lock(&mask);
+    if (copy_text(kept->directory, sizeof kept->directory, config->directory) == 0) {
+        *error = ENAMETOOLONG;
+    } else {
+        copy_program(kept->program, sizeof kept->program, config->program);
+        memset(kept->executable, 0, sizeof kept->executable);
+        copy_text(kept->executable, sizeof kept->executable, config->executable);
+        memcpy(kept->run_id, config->run_id, sizeof kept->run_id);
+        memcpy(kept->parent_id, config->parent_id, sizeof kept->parent_id);
+        kept->origin = config->origin;
+        kept->engine = config->engine;
+        kept->options = config->options;
+        kept->python_version = config->python_version;
+        kept->ops = config->ops;
+        mt_os_process_info(&kept->info);
+        mt__process->epoch = ++kept->epoch;
+        mt__process->part = 0;
+        mt__process->n_numbers = 0;
+        mt__process->n_adopted = 0;
+        mt__next_image();
+        *error = mt__file_create(config->origin);
+    }
+    if (*error == 0) {
+        mt_store_release(&mt__process->state, MT_PROCESS_ARMED);
+        mt_store_relaxed(&kept->recording, 1);
+    }
+    mt__unlock(&mask);
+    errno = saved;
+    return *error == 0 ? MT_OK : *error == ENAMETOOLONG ? MT_USAGE : status_of(*error);
+}
+
+void mt_core_stop(void)
+{
+    struct mt_os_mask mask;
+    if (!mt_core_recording())
+        return;
+    mt_store_relaxed(&mt__kept.recording, 0);
+    struct mt_process *process = mt__process;
+    mt__lock(&mask);
+    for (uint32_t i = 0; i < mt__kept.n_slots; i++) {
+        struct mt_thread *thread = mt__thread_at(i);
+        if (!thread->live || thread->slot->thread != thread)
+            continue;
+        mt__release_chunk(thread);
+        thread->slot->n_ids = 0;
+    }
+    struct mt_file_header *header = process->header;
+    if (header != NULL) {
+        mt_store_relaxed(&header->end_tick, mt__now());
+        mt_store_relaxed(&header->flags, header->flags | MT_FLAG_STOPPED);
+        mt_os_unmap(header, MT_FILE_HEADER_BYTES);
+        process->header = NULL;
+    }
+    if (process->defs_map != NULL)
+        mt_os_unmap(process->defs_map, process->defs_bytes);
+    process->defs_map = NULL;
+    process->defs_next = process->defs_end = NULL;
+    process->path[0] = '\0';
+    mt_store_release(&process->state, MT_PROCESS_NONE);
+    memset(mt__kept.file_id, 0, sizeof mt__kept.file_id);
+    mt__unlock(&mask);
+}
+
+bool mt_core_recording(void)
+{
+    return mt_load_relaxed(&mt__kept.recording) != 0;
+}
+
+void mt_core_file_id(uint8_t out[16])
+{
+    memcpy(out, mt__kept.file_id, 16);
+}
+
+const char *mt_core_path(void)
+{
+    return mt__process != NULL ? mt__process->path : "";
+}

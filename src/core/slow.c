@@ -1,0 +1,230 @@
+/* slow.c - where the hot path goes when it cannot go on: not attached, full, forked, losing, or a
+ * time that does not fit. Runs on the thread that records.
+ *
+ * Invariant: a word behind `next` is zero until the very store that commits a record. So whatever
+ * happens in here (a kill, no space, no memory), the file is complete up to `next`.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/state.h"
+
+#ifdef MT_TESTPOINTS
+void (*mt_testpoint)(enum mt_testpoint);
+#endif
+
+uint64_t mt__now(void)
+{
+    return mt__kept.clock == MT_CLOCK_MONOTONIC ? mt_os_monotonic_ns() : mt_os_counter();
+}
+
+/* The slot's `end` again, after another thread has cleared it to get attention. */
+static void restore_end(struct mt_thread *thread)
+{
+    if (thread->map == NULL || thread->losing)
+        return;
+    char *map_end = (char *)thread->map + thread->map_bytes;
+    mt_store_relaxed(&thread->slot->end, (uint64_t *)map_end - MT_RESERVE_WORDS);
+}
+
+struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id)
+{
+    struct mt_process *process = mt__process;
+    if (!mt_load_relaxed(&mt__kept.recording))
+        return NULL;
+    if (mt_load_acquire(&process->state) != MT_PROCESS_ARMED && !mt__arm_child())
+        return NULL;
+    struct mt_thread *thread = mt__slot->thread;
+    if (thread == NULL)
+        thread = mt__attach();
+    else if (thread->epoch != process->epoch)
+        mt__enroll(thread, MT_RESYNC_START);
+    if (thread == NULL)
+        return NULL;
+    if (thread->map != NULL && thread->part != mt_load_relaxed(&process->part) &&
+        !thread->losing) {
+        /* Another thread has begun a new file: definitions go there now. */
+        mt__take_chunk(thread, mt__now());
+    }
+    restore_end(thread);
+    if (thread->resync != MT_RESYNC_NONE && !thread->losing)
+        mt__resync_now(thread, kind, current_id);
+    return thread;
+}
+
+/* ---- losing */
+
+static void lose(struct mt_thread *thread, uint64_t now)
+{
+    struct mt_lost *lost = thread->lost;
+    if (lost != NULL) {
+        mt_store_relaxed(&lost->n_events, lost->n_events + 1);
+        mt_store_relaxed(&lost->last_tick, now);
+    }
+    mt__count_loss(0, now);
+}
+
+/* The chunk is full and there is no other: marks that in the reserve. */
+static void begin_loss(struct mt_thread *thread, int error)
+{
+    struct mt_slot *slot = thread->slot;
+    if (!thread->losing && thread->map != NULL) {
+        uint64_t *at = slot->next;
+        struct mt_lost *lost = (struct mt_lost *)(at + 1);
+        lost->n_events = 0;
+        lost->last_tick = slot->last;
+        lost->reason = mt__loss_of(error);
+        lost->error = (uint32_t)error;
+        MT_TESTPOINT(payload_stored);
+        mt_store_release(at, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_LOST, 3)));
+        MT_TESTPOINT(lost_stored);
+        thread->lost = lost;
+    }
+    thread->losing = 1;
+    slot->next = NULL;
+    mt_store_relaxed(&slot->end, NULL);
+}
+
+/* ---- chunks */
+
+void mt__release_chunk(struct mt_thread *thread)
+{
+    if (thread->map != NULL)
+        mt_os_unmap(thread->map, thread->map_bytes);
+    thread->map = NULL;
+    thread->losing = 0;
+    thread->lost = NULL;
+    thread->slot->next = NULL;
+    mt_store_relaxed(&thread->slot->end, NULL);
+}
+
+/* Gives the thread an empty chunk that begins at `now`. False: there is none; the loss has begun. */
+bool mt__take_chunk(struct mt_thread *thread, uint64_t now)
+{
+    struct mt_process *process = mt__process;
+    struct mt_slot *slot = thread->slot;
+    struct mt_os_mask mask;
+    uint32_t bytes = thread->next_bytes;
+    void *map = NULL;
+    if (now < slot->last)
+        now = slot->last; /* a counter that went back: time stands still instead */
+    mt__lock(&mask);
+    int error = mt__file_append(&bytes, MT_CHUNK_FIRST_BYTES, &map);
+    if (error != 0) {
+        mt__count_loss(error, 0);
+        mt__unlock(&mask);
+        begin_loss(thread, error);
+        thread->retry_tick = now + mt__kept.tick_hz / (UINT64_C(1000000000) / MT_RETRY_NS);
+        return false;
+    }
+    if (thread->part != process->part) {
+        thread->part = process->part;
+        thread->seq = 0;
+        thread->resync = MT_RESYNC_FILE;
+        slot->first_id = process->first_id;
+        slot->n_ids = MT_ID_UNKNOWN - process->first_id;
+    }
+    if (thread->losing)
+        thread->resync = MT_RESYNC_LOSS;
+    struct mt_chunk_header *chunk = map;
+    chunk->type = MT_CHUNK_EVENTS;
+    chunk->seq = thread->seq++;
+    chunk->thread = thread->number;
+    chunk->tid = thread->tid;
+    chunk->start_tick = now;
+    mt_os_clock_pair(mt__kept.clock, &chunk->pair);
+    mt__chunk_commit(chunk, bytes);
+    mt__release_chunk(thread);
+    thread->map = map;
+    thread->map_bytes = bytes;
+    if (bytes == thread->next_bytes && bytes < MT_CHUNK_LARGEST_BYTES)
+        thread->next_bytes = bytes * MT_CHUNK_GROWTH;
+    slot->last = now;
+    slot->next = (uint64_t *)(chunk + 1);
+    restore_end(thread);
+    mt__unlock(&mask);
+    MT_TESTPOINT(chunk_switched);
+    return true;
+}
+
+/* ---- records */
+
+/* Room for n words; false: none, and the loss has begun or goes on. */
+static bool make_room(struct mt_thread *thread, uint32_t n, uint64_t now)
+{
+    struct mt_slot *slot = thread->slot;
+    if (thread->losing && now < thread->retry_tick)
+        return false;
+    if (!thread->losing && slot->next != NULL && slot->next + n <= slot->end)
+        return true;
+    return mt__take_chunk(thread, now);
+}
+
+static void put_words(struct mt_slot *slot, uint64_t head, const uint64_t *payload, uint32_t n)
+{
+    uint64_t *at = slot->next;
+    for (uint32_t i = 0; i < n; i++)
+        mt_store_relaxed(at + 1 + i, payload[i]);
+    if (n > 0)
+        MT_TESTPOINT(payload_stored);
+    mt_store_release(at, head);
+    MT_TESTPOINT(head_stored);
+    slot->next = at + 1 + n;
+}
+
+/* Appends one record, with the clock's gap before it where its time needs that. */
+void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words)
+{
+    struct mt_slot *slot = thread->slot;
+    uint64_t now = mt__now();
+    if (!make_room(thread, 1 + n_words + 1 + sizeof(struct mt_gap) / 8, now)) {
+        lose(thread, now);
+        return;
+    }
+    if (now < slot->last)
+        now = slot->last;
+    if (now - slot->last > MT_RECORD_DELTA_MAX) {
+        struct mt_clock_pair pair;
+        mt_os_clock_pair(mt__kept.clock, &pair);
+        if (pair.tick < slot->last)
+            pair.tick = slot->last;
+        uint64_t gap[3] = {pair.tick, pair.mono_ns, pair.real_ns};
+        put_words(slot, mt_record_pack(0, MT_KIND_GAP, 3), gap, 3);
+        slot->last = pair.tick;
+        now = pair.tick;
+    }
+    put_words(slot, (now - slot->last) << 32 | word, payload, n_words);
+    slot->last = now;
+}
+
+void mt__emit_slow(uint32_t word)
+{
+    int saved = errno;
+    enum mt_kind kind = mt_record_kind(word);
+    uint32_t current_id = 0;
+    struct mt_thread *thread = mt__ready(kind, &current_id);
+    if (thread == NULL)
+        goto out;
+    uint64_t now = mt__now();
+    if (thread->slot->next == NULL || thread->slot->next >= thread->slot->end) {
+        if (!make_room(thread, 1, now)) {
+            lose(thread, now);
+            goto out;
+        }
+        if (thread->resync != MT_RESYNC_NONE)
+            mt__resync_now(thread, kind, &current_id);
+    }
+    uint32_t id = mt_record_id(word);
+    if (!mt_id_valid(thread->slot, id) && id != MT_ID_UNKNOWN) {
+        /* The name was looked up before the file changed. A Python frame is on the stack and has
+         * just been named again; a C function is not: one event is lost. */
+        if (current_id == 0) {
+            lose(thread, now);
+            goto out;
+        }
+        word = (uint32_t)kind << MT_ID_BITS | current_id;
+    }
+    mt__put(thread, word, NULL, 0);
+out:
+    errno = saved;
+}

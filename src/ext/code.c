@@ -1,0 +1,313 @@
+/* code.c - what code objects and C functions are called, and where their values are kept.
+ *
+ * A code object keeps its value in an extra slot, as a plain number: nothing is allocated for it,
+ * and it dies with the code object, so programs that make code without end neither leak nor get a
+ * wrong name. C functions have no such place: a table by the address of the method definition.
+ * First sights only; runs with the GIL.
+ */
+#include "ext/hook.h"
+
+#include <string.h>
+
+bool mt__layout_known;
+Py_ssize_t mt__extra_index = -1;
+
+static char home[4096]; /* our own files lie below it, with a slash at the end; "": unknown */
+static size_t home_length;
+
+/* ---- texts */
+
+/* UTF-8 of a str, also where it has surrogates (file names may). *owner keeps it; may be NULL. */
+static const char *utf8(PyObject *text, Py_ssize_t *n, PyObject **owner)
+{
+    *owner = NULL;
+    *n = 0;
+    if (text == NULL || !PyUnicode_Check(text))
+        return "";
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, n);
+    if (bytes != NULL)
+        return bytes;
+    PyErr_Clear();
+    *owner = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+    if (*owner == NULL) {
+        PyErr_Clear();
+        return "";
+    }
+    *n = PyBytes_GET_SIZE(*owner);
+    return PyBytes_AS_STRING(*owner);
+}
+
+static bool ends_with(const char *text, Py_ssize_t n, const char *end)
+{
+    Py_ssize_t n_end = (Py_ssize_t)strlen(end);
+    return n >= n_end && memcmp(text + n - n_end, end, (size_t)n_end) == 0;
+}
+
+void mt__code_set_home(const char *path)
+{
+    size_t n = strlen(path);
+    home_length = 0;
+    if (n == 0 || n + 2 > sizeof home)
+        return;
+    memcpy(home, path, n);
+    if (home[n - 1] != '/')
+        home[n++] = '/';
+    home_length = n;
+}
+
+/* ---- code objects */
+
+/* What the interpreter's own Python code tells us when it ends. */
+static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file)
+{
+    if (home_length > 0 && (size_t)n_file > home_length && memcmp(file, home, home_length) == 0)
+        return MT_VALUE_OWN;
+    const char *name = PyUnicode_AsUTF8(code->co_name);
+    if (name == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    /* Property setters have two arguments, getters one. */
+    bool sets_name = strcmp(name, "name") == 0 && code->co_argcount == 2;
+    if (ends_with(file, n_file, "/threading.py"))
+        return sets_name ? MT_VALUE_NAMES_THREAD
+               : strcmp(name, "<module>") == 0 ? MT_VALUE_IS_THREADING
+                                               : 0;
+    if (ends_with(file, n_file, "/multiprocessing/process.py"))
+        return sets_name || strcmp(name, "_after_fork") == 0 ? MT_VALUE_NAMES_PROCESS : 0;
+    return 0;
+}
+
+/* Before 3.11 a code object does not know its qualified name, but a function has it: a global of
+ * that name, or something in the class of the first argument. Borrowed; NULL: not found. */
+static PyObject *qualname_of(PyObject *candidate, PyCodeObject *code)
+{
+    if (candidate == NULL)
+        return NULL;
+    if (Py_TYPE(candidate) == &PyStaticMethod_Type || Py_TYPE(candidate) == &PyClassMethod_Type) {
+        PyObject *inner = PyObject_GetAttrString(candidate, "__func__");
+        if (inner == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+        candidate = inner;
+        Py_DECREF(inner); /* the wrapper keeps it */
+    } else if (Py_TYPE(candidate) == &PyProperty_Type) {
+        PyObject *inner = PyObject_GetAttrString(candidate, "fget");
+        if (inner == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+        candidate = inner;
+        Py_DECREF(inner);
+    }
+    if (!PyFunction_Check(candidate) || PyFunction_GetCode(candidate) != (PyObject *)code)
+        return NULL;
+    return ((PyFunctionObject *)candidate)->func_qualname;
+}
+
+static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
+{
+    PyObject *found = mt_code_qualname(code);
+    if (found != NULL || frame == NULL)
+        return found;
+    PyObject *globals = mt_frame_globals(frame), *first = mt_frame_first_argument(frame);
+    if (globals != NULL && PyDict_CheckExact(globals))
+        found = qualname_of(PyDict_GetItem(globals, code->co_name), code);
+    if (found != NULL || first == NULL)
+        return found;
+    PyTypeObject *type = PyType_Check(first) ? (PyTypeObject *)first : Py_TYPE(first);
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro) && found == NULL; i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        if (PyType_Check((PyObject *)base) && base->tp_dict != NULL)
+            found = qualname_of(PyDict_GetItem(base->tp_dict, code->co_name), code);
+    }
+    return found;
+}
+
+uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
+{
+    struct mt_pending pending;
+    PyObject *name_owner, *file_owner;
+    Py_ssize_t n_name, n_file;
+    mt_pending_save(&pending);
+    PyObject *name_text = find_qualname(code, frame);
+    const char *name = utf8(name_text != NULL ? name_text : code->co_name, &n_name, &name_owner);
+    const char *file = utf8(code->co_filename, &n_file, &file_owner);
+    uint64_t value = flags_of(code, file, n_file);
+    if (!(value & MT_VALUE_OWN)) {
+        uint32_t id =
+            mt_core_define_code(name, (size_t)n_name, file, (size_t)n_file,
+                                (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags);
+        value |= id;
+    }
+    /* What could not be written down is tried again next time. */
+    if ((uint32_t)value != MT_ID_UNKNOWN &&
+        mt_code_extra_set((PyObject *)code, mt__extra_index, (void *)(uintptr_t)value) != 0)
+        PyErr_Clear();
+    Py_XDECREF(name_owner);
+    Py_XDECREF(file_owner);
+    mt_pending_restore(&pending);
+    return value;
+}
+
+/* ---- C functions */
+
+struct mt_cfunc *mt__cfuncs;
+uint64_t mt__cfuncs_mask;
+static uint64_t n_cfuncs;
+
+static void place(struct mt_cfunc *table, uint64_t mask, const struct mt_cfunc *row)
+{
+    uint64_t i = mt__cfunc_hash(row->def) & mask;
+    while (table[i].def != NULL && table[i].def != row->def)
+        i = (i + 1) & mask;
+    table[i] = *row;
+}
+
+/* Twice the room, at half load. The old table is left alone: a profile hook of another thread
+ * cannot be inside it (GIL), but the cost of being sure is a few pages. False: no memory. */
+static bool grow(void)
+{
+    uint64_t size = mt__cfuncs == NULL ? 1024 : (mt__cfuncs_mask + 1) * 2;
+    struct mt_cfunc *table = mt_os_pages(size * sizeof *table);
+    if (table == NULL)
+        return false;
+    for (uint64_t i = 0; mt__cfuncs != NULL && i <= mt__cfuncs_mask; i++) {
+        if (mt__cfuncs[i].def != NULL)
+            place(table, size - 1, &mt__cfuncs[i]);
+    }
+    if (mt__cfuncs != NULL)
+        mt_os_unmap(mt__cfuncs, (mt__cfuncs_mask + 1) * sizeof *table);
+    mt__cfuncs = table;
+    mt__cfuncs_mask = size - 1;
+    return true;
+}
+
+static void remember(const PyMethodDef *def, uint64_t value)
+{
+    size_t n = strlen(def->ml_name);
+    struct mt_cfunc row = {
+        .def = def,
+        .function = def->ml_meth,
+        .name = mt__name_head(def->ml_name),
+        .name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1,
+        .value = value,
+    };
+    if (n_cfuncs * 2 >= mt__cfuncs_mask && !grow())
+        return;
+    uint64_t i = mt__cfunc_hash(def) & mt__cfuncs_mask;
+    while (mt__cfuncs[i].def != NULL && mt__cfuncs[i].def != def)
+        i = (i + 1) & mt__cfuncs_mask;
+    n_cfuncs += mt__cfuncs[i].def == NULL;
+    mt__cfuncs[i] = row;
+}
+
+/* A type's name as its own methods' repr says it. */
+static const char *type_name(PyTypeObject *type)
+{
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+        PyObject *name = ((PyHeapTypeObject *)type)->ht_qualname;
+        const char *text = name != NULL ? PyUnicode_AsUTF8(name) : NULL;
+        if (text != NULL)
+            return text;
+        PyErr_Clear();
+    }
+    return type->tp_name;
+}
+
+/* The type that defines the method, which may be a base of the object's. */
+static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
+{
+    PyObject *name = PyUnicode_FromString(def->ml_name);
+    PyTypeObject *found = type;
+    if (name != NULL) {
+        PyObject *method = _PyType_Lookup(type, name);
+        if (method != NULL && Py_TYPE(method) == &PyMethodDescr_Type &&
+            ((PyMethodDescrObject *)method)->d_method == def)
+            found = PyDescr_TYPE(method);
+        Py_DECREF(name);
+    }
+    PyErr_Clear();
+    return found;
+}
+
+static const char *owner_of(PyCFunctionObject *function)
+{
+    const char *owner = NULL;
+    PyObject *self = function->m_self, *module = function->m_module;
+    if (module != NULL && PyUnicode_Check(module))
+        owner = PyUnicode_AsUTF8(module);
+    else if (module != NULL && PyModule_Check(module))
+        owner = PyModule_GetName(module);
+    else if (self != NULL && PyModule_Check(self))
+        owner = PyModule_GetName(self);
+    else if (self != NULL && PyType_Check(self))
+        owner = type_name((PyTypeObject *)self);
+    else if (self != NULL)
+        owner = type_name(defining_type(Py_TYPE(self), function->m_ml));
+    PyErr_Clear();
+    return owner != NULL ? owner : "";
+}
+
+uint64_t mt__cfunc_define(PyCFunctionObject *function)
+{
+    struct mt_pending pending;
+    const PyMethodDef *def = function->m_ml;
+    mt_pending_save(&pending);
+    const char *owner = owner_of(function);
+    uint64_t value = 0;
+    if (strcmp(owner, "mtrace._tracer") == 0)
+        value = MT_VALUE_OWN;
+    else if (strcmp(owner, "_thread") == 0 && strncmp(def->ml_name, "start_", 6) == 0)
+        value = MT_VALUE_MAKES_THREADS;
+    if (!(value & MT_VALUE_OWN))
+        value |= mt_core_define_cfunc(owner, strlen(owner), def->ml_name, strlen(def->ml_name));
+    if ((uint32_t)value != MT_ID_UNKNOWN)
+        remember(def, value);
+    mt_pending_restore(&pending);
+    return value;
+}
+
+/* ---- start */
+
+/* Does this interpreter keep things where compat.h says? Tried on a frame that is running now. */
+static bool check_layout(void)
+{
+    bool good = false;
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    if (frame == NULL)
+        return false;
+    PyCodeObject *code = mt_frame_code_public(frame);
+    void *before = NULL, *after = NULL;
+    void *probe = (void *)(uintptr_t)MT_VALUE_OWN;
+    if (mt_code_extra_get_public((PyObject *)code, mt__extra_index, &before) == 0 &&
+        mt_code_extra_set((PyObject *)code, mt__extra_index, probe) == 0) {
+        mt_code_extra_get_public((PyObject *)code, mt__extra_index, &after);
+        good = after == probe && mt_frame_code_private(frame) == code &&
+               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe;
+        mt_code_extra_set((PyObject *)code, mt__extra_index, before);
+    }
+    PyErr_Clear();
+    Py_DECREF(frame);
+    return good;
+}
+
+int mt__code_init(void)
+{
+    if (mt__extra_index >= 0)
+        return 0;
+    Py_ssize_t index = mt_code_extra_request(NULL);
+    if (index < 0) {
+        PyErr_SetString(PyExc_RuntimeError, "no free slot in code objects");
+        return -1;
+    }
+    if (!grow()) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    mt__extra_index = index;
+    mt__layout_known = check_layout();
+    return 0;
+}

@@ -1,0 +1,186 @@
+/* compat.h - what differs between CPython 3.9 and 3.15, and nothing else. The only file that asks
+ * for PY_VERSION_HEX; code elsewhere is written as for the newest version.
+ *
+ * Two things are read from the interpreter's private structures because the public way costs
+ * calls and reference counts on the hot path: the code object of a frame, and the word that we
+ * keep in a code object. Where they lie is stated per version below and checked once at start
+ * (mt__code_init()) against what the public functions say; if they differ, the public functions
+ * are used.
+ */
+#ifndef MT_EXT_COMPAT_H_
+#define MT_EXT_COMPAT_H_
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <frameobject.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#if PY_VERSION_HEX < 0x03090000 || PY_VERSION_HEX >= 0x03100000
+#error "mtrace supports CPython 3.9 to 3.15"
+#endif
+
+#ifdef Py_GIL_DISABLED
+#define MT_FREE_THREADED 1
+#else
+#define MT_FREE_THREADED 0
+#endif
+
+/* ---- hooks */
+
+/* Exported by every version; from 3.13 on declared in a private header only. */
+PyAPI_FUNC(int) _PyEval_SetProfile(PyThreadState *tstate, Py_tracefunc func, PyObject *arg);
+
+/* ---- frames */
+
+/* Words from the interpreter's own frame to its code object, and tag bits in that word. */
+#if PY_VERSION_HEX >= 0x030c0000
+#define MT_FRAME_CODE_WORD 0
+#elif PY_VERSION_HEX >= 0x030b0000
+#define MT_FRAME_CODE_WORD 4
+#endif
+#if PY_VERSION_HEX >= 0x030e0000
+#define MT_FRAME_CODE_TAGS ((uintptr_t)3)
+#else
+#define MT_FRAME_CODE_TAGS ((uintptr_t)0)
+#endif
+
+/* False: the layout is not as stated here; ask the public functions. */
+extern bool mt__layout_known;
+
+/* Borrowed: the frame keeps it. */
+static inline PyCodeObject *mt_frame_code_public(PyFrameObject *frame)
+{
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    Py_DECREF(code);
+    return code;
+}
+
+#ifdef MT_FRAME_CODE_WORD
+struct mt__frame_head {
+    PyObject_HEAD
+    PyFrameObject *back;
+    uintptr_t *frame;
+};
+static inline PyCodeObject *mt_frame_code_private(PyFrameObject *frame)
+{
+    uintptr_t word = ((struct mt__frame_head *)frame)->frame[MT_FRAME_CODE_WORD];
+    return (PyCodeObject *)(word & ~MT_FRAME_CODE_TAGS);
+}
+#else
+static inline PyCodeObject *mt_frame_code_private(PyFrameObject *frame)
+{
+    return frame->f_code;
+}
+#endif
+
+static inline PyCodeObject *mt_frame_code(PyFrameObject *frame)
+{
+    if (mt__layout_known)
+        return mt_frame_code_private(frame);
+    return mt_frame_code_public(frame);
+}
+
+/* The first argument of a frame that has just begun; borrowed, NULL if unknown. Only where code
+ * objects do not know their qualified names, to find it out. */
+static inline PyObject *mt_frame_first_argument(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX < 0x030b0000
+    return frame->f_code->co_argcount > 0 ? frame->f_localsplus[0] : NULL;
+#else
+    (void)frame;
+    return NULL;
+#endif
+}
+
+static inline PyObject *mt_frame_globals(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX < 0x030b0000
+    return frame->f_globals;
+#else
+    (void)frame;
+    return NULL;
+#endif
+}
+
+/* ---- code objects */
+
+#if PY_VERSION_HEX >= 0x030c0000
+#define mt_code_extra_request PyUnstable_Eval_RequestCodeExtraIndex
+#define mt_code_extra_get_public PyUnstable_Code_GetExtra
+#define mt_code_extra_set PyUnstable_Code_SetExtra
+#else
+#define mt_code_extra_request _PyEval_RequestCodeExtraIndex
+#define mt_code_extra_get_public _PyCode_GetExtra
+#define mt_code_extra_set _PyCode_SetExtra
+#endif
+
+struct mt__code_extra {
+    Py_ssize_t size;
+    void *words[1];
+};
+static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t index)
+{
+    const struct mt__code_extra *extra = (const struct mt__code_extra *)code->co_extra;
+    return extra != NULL && extra->size > index ? (uint64_t)(uintptr_t)extra->words[index] : 0;
+}
+
+/* The qualified name, borrowed; NULL: the code object does not know it. */
+static inline PyObject *mt_code_qualname(PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    return code->co_qualname;
+#else
+    (void)code;
+    return NULL;
+#endif
+}
+
+/* ---- threads */
+
+/* The kernel's id of a thread of this process that has not ended; 0: unknown. */
+static inline uint32_t mt_tstate_tid(PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    if (tstate->native_thread_id != 0)
+        return (uint32_t)tstate->native_thread_id;
+#endif
+    /* A thread's CPU clock is named by its kernel id: linux/posix-timers.h. */
+    clockid_t clock;
+    if (tstate->thread_id == 0 ||
+        pthread_getcpuclockid((pthread_t)tstate->thread_id, &clock) != 0)
+        return 0;
+    return ~((uint32_t)clock >> 3) & 0x1fffffffu;
+}
+
+/* ---- exceptions: out of the way and back, whatever is done in between */
+
+struct mt_pending {
+#if PY_VERSION_HEX >= 0x030c0000
+    PyObject *raised;
+#else
+    PyObject *type, *value, *traceback;
+#endif
+};
+static inline void mt_pending_save(struct mt_pending *pending)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    pending->raised = PyErr_GetRaisedException();
+#else
+    PyErr_Fetch(&pending->type, &pending->value, &pending->traceback);
+#endif
+}
+static inline void mt_pending_restore(struct mt_pending *pending)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    PyErr_SetRaisedException(pending->raised);
+#else
+    PyErr_Restore(pending->type, pending->value, pending->traceback);
+#endif
+}
+
+#endif /* MT_EXT_COMPAT_H_ */

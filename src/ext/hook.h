@@ -1,0 +1,122 @@
+/* hook.h - what the files of src/ext are to each other.
+ *
+ * An engine (hook_*.c) turns the interpreter's events into mt_emit(). To add one: a file
+ * hook_<name>.c with a const struct mt_hook, its row in module.c's table, its number in
+ * format.h's MT_ENGINE_MAP, its cost in bench/, and its tests: tests/python run for each engine.
+ *
+ * A value is what is remembered for a code object or a C function: its id in the low 32 bits, and
+ * flags above, which make the value no valid id, so that what is special takes the slow path and
+ * the hot path needs no test for it.
+ */
+#ifndef MT_EXT_HOOK_H_
+#define MT_EXT_HOOK_H_
+
+#include "ext/compat.h"
+
+#include <string.h>
+
+#include "core/core.h"
+
+#define MT_VALUE_OWN (UINT64_C(1) << 32)            /* our own code: record nothing */
+#define MT_VALUE_NAMES_THREAD (UINT64_C(1) << 33)   /* at its end a thread may be renamed */
+#define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34)  /* at its end the process may be renamed */
+#define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
+#define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
+
+/* Both are called with the GIL. */
+struct mt_hook {
+    enum mt_engine engine;
+    int (*start)(void); /* for all threads; -1 with an exception: nothing is installed */
+    void (*stop)(void);
+};
+
+/* module.c */
+extern PyInterpreterState *mt__interp; /* the one that is recorded */
+extern bool mt__c_functions;           /* record them */
+
+/* code.c */
+extern Py_ssize_t mt__extra_index;
+int mt__code_init(void); /* -1 with an exception */
+void mt__code_set_home(const char *home);
+
+/* The value of a code object, 0: none yet. Hot. */
+static inline uint64_t mt_code_value(PyCodeObject *code)
+{
+    if (MT_LIKELY(mt__layout_known))
+        return mt_code_extra_private(code, mt__extra_index);
+    void *value = NULL;
+    mt_code_extra_get_public((PyObject *)code, mt__extra_index, &value);
+    return (uint64_t)(uintptr_t)value;
+}
+/* The value after a definition, if one was due. `frame` may be NULL. After mt_core_ready(). */
+uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame);
+
+/* One row of the table of C functions, found by the address of the method definition. Definitions
+ * on the heap are freed and their addresses used again, so what it says is compared: function,
+ * and the first bytes of the name. */
+struct mt_cfunc {
+    const PyMethodDef *def; /* NULL: free */
+    PyCFunction function;
+    uint64_t name;      /* its first 8 bytes, or fewer, with the NUL */
+    uint64_t name_mask; /* which of them count */
+    uint64_t value;
+};
+extern struct mt_cfunc *mt__cfuncs;
+extern uint64_t mt__cfuncs_mask;
+
+static inline uint64_t mt__cfunc_hash(const PyMethodDef *def)
+{
+    return ((uintptr_t)def >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+}
+
+/* The first 8 bytes at `text`, beyond its end too: never over the end of a page, so never into
+ * unmapped memory. */
+__attribute__((no_sanitize_address)) static inline uint64_t mt__name_head(const char *text)
+{
+    uint64_t head = 0;
+    if (MT_LIKELY(((uintptr_t)text & 4095) <= 4088)) {
+        memcpy(&head, text, 8);
+        return head;
+    }
+    for (int i = 0; i < 8 && text[i] != '\0'; i++)
+        head |= (uint64_t)(unsigned char)text[i] << (8 * i);
+    return head;
+}
+
+/* The value of a C function, 0: none yet. Hot. */
+static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
+{
+    uint64_t mask = mt__cfuncs_mask;
+    for (uint64_t i = mt__cfunc_hash(def) & mask;; i = (i + 1) & mask) {
+        const struct mt_cfunc *row = &mt__cfuncs[i];
+        if (MT_LIKELY(row->def == def)) {
+            bool same = row->function == def->ml_meth &&
+                        ((row->name ^ mt__name_head(def->ml_name)) & row->name_mask) == 0;
+            return MT_LIKELY(same) ? row->value : 0;
+        }
+        if (row->def == NULL)
+            return 0;
+    }
+}
+uint64_t mt__cfunc_define(PyCFunctionObject *function);
+
+/* stack.c */
+uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id);
+uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
+extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
+
+/* threads.c */
+extern PyThreadState *mt__seen_head; /* of the thread list, when it was last walked */
+int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
+void mt__threads_stop(void);
+void mt__threads_walk(void);
+void mt__threads_attached(void);
+void mt__threads_renamed(void);
+void mt__threads_process_renamed(void);
+void mt__threads_imported(void);
+
+/* hook_profile.c */
+extern const struct mt_hook mt__hook_setprofile;
+int mt__profile_event(PyFrameObject *frame, const char *event, PyObject *arg);
+
+#endif /* MT_EXT_HOOK_H_ */

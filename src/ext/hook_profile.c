@@ -1,0 +1,154 @@
+/* hook_profile.c - the `setprofile` engine: a C profile function per thread, on every version.
+ * The reference that other engines are compared with.
+ *
+ * The hook runs on the thread that it records, with the GIL, and with profiling of this thread
+ * suspended by the interpreter. It returns 0 whatever happens and leaves a pending exception and
+ * errno alone. What it takes for an event whose function is known: two loads for the id, and
+ * mt_emit(). All else is out of line.
+ *
+ * Generators and coroutines: each resumption is a call and each yield a return to this hook, so
+ * they are recorded as begin and end.
+ */
+#include "ext/hook.h"
+
+#include <errno.h>
+
+static void after_special(uint64_t value)
+{
+    if (value & MT_VALUE_NAMES_THREAD)
+        mt__threads_renamed();
+    if (value & MT_VALUE_NAMES_PROCESS)
+        mt__threads_process_renamed();
+    if (value & MT_VALUE_IS_THREADING)
+        mt__threads_imported();
+    if (value & MT_VALUE_MAKES_THREADS)
+        mt__threads_walk();
+}
+
+__attribute__((noinline, cold)) static void python_slow(PyFrameObject *frame, PyCodeObject *code,
+                                                        enum mt_kind kind)
+{
+    int saved = errno;
+    uint64_t value = mt_code_value(code);
+    if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {
+        if (!mt_id_valid(mt__slot, (uint32_t)value))
+            value = mt__code_define(code, frame);
+        if (!(value & MT_VALUE_OWN)) {
+            mt_emit(mt__slot, kind, (uint32_t)value);
+            if (kind != MT_KIND_PY_BEGIN)
+                after_special(value);
+        }
+    }
+    errno = saved;
+}
+
+__attribute__((noinline, cold)) static void c_slow(PyCFunctionObject *function, enum mt_kind kind)
+{
+    int saved = errno;
+    uint64_t value = mt_cfunc_value(function->m_ml);
+    if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {
+        if (!mt_id_valid(mt__slot, (uint32_t)value))
+            value = mt__cfunc_define(function);
+        if (!(value & MT_VALUE_OWN)) {
+            mt_emit(mt__slot, kind, (uint32_t)value);
+            if (kind != MT_KIND_C_BEGIN)
+                after_special(value);
+        }
+    }
+    errno = saved;
+}
+
+static inline void on_python(PyFrameObject *frame, enum mt_kind kind)
+{
+    struct mt_slot *slot = mt__slot;
+    PyCodeObject *code = mt_frame_code(frame);
+    uint64_t value = mt_code_value(code);
+    if (MT_LIKELY(mt_id_valid(slot, value)))
+        mt_emit(slot, kind, (uint32_t)value);
+    else
+        python_slow(frame, code, kind);
+}
+
+static inline void on_c(PyObject *callable, enum mt_kind kind)
+{
+    if (MT_UNLIKELY(!PyCFunction_Check(callable)))
+        return;
+    struct mt_slot *slot = mt__slot;
+    PyCFunctionObject *function = (PyCFunctionObject *)callable;
+    uint64_t value = mt_cfunc_value(function->m_ml);
+    if (MT_LIKELY(mt_id_valid(slot, value)))
+        mt_emit(slot, kind, (uint32_t)value);
+    else
+        c_slow(function, kind);
+}
+
+static inline int on_event(PyFrameObject *frame, int what, PyObject *arg, bool c_functions)
+{
+    switch (what) {
+    case PyTrace_CALL:
+        /* A new thread is first in the list: C code may have made one. */
+        if (MT_UNLIKELY(PyInterpreterState_ThreadHead(mt__interp) != mt__seen_head))
+            mt__threads_walk();
+        on_python(frame, MT_KIND_PY_BEGIN);
+        break;
+    case PyTrace_RETURN:
+        on_python(frame, arg != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC);
+        break;
+    case PyTrace_C_CALL:
+        if (c_functions)
+            on_c(arg, MT_KIND_C_BEGIN);
+        break;
+    case PyTrace_C_RETURN:
+        if (c_functions)
+            on_c(arg, MT_KIND_C_END);
+        break;
+    case PyTrace_C_EXCEPTION:
+        if (c_functions)
+            on_c(arg, MT_KIND_C_END_EXC);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int hook_all(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+{
+    (void)self;
+    return on_event(frame, what, arg, true);
+}
+
+static int hook_python(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+{
+    (void)self;
+    return on_event(frame, what, arg, false);
+}
+
+/* The same event as the interpreter's Python-level trampoline states it. */
+int mt__profile_event(PyFrameObject *frame, const char *event, PyObject *arg)
+{
+    static const struct {
+        const char *name;
+        int what;
+    } events[] = {{"call", PyTrace_CALL},
+                  {"return", PyTrace_RETURN},
+                  {"c_call", PyTrace_C_CALL},
+                  {"c_return", PyTrace_C_RETURN},
+                  {"c_exception", PyTrace_C_EXCEPTION}};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (strcmp(event, events[i].name) == 0)
+            return on_event(frame, events[i].what, arg, mt__c_functions);
+    }
+    return 0;
+}
+
+static int start(void)
+{
+    return mt__threads_start(mt__c_functions ? hook_all : hook_python);
+}
+
+const struct mt_hook mt__hook_setprofile = {
+    .engine = MT_ENGINE_SETPROFILE,
+    .start = start,
+    .stop = mt__threads_stop,
+};

@@ -1,0 +1,94 @@
+/* stack.c - the calls that are open on a thread, read from the interpreter's frames: when a thread
+ * is met in the middle, after a fork, and after a loss. Runs with the GIL, on any thread.
+ */
+#include "ext/hook.h"
+
+bool mt__hide_open_calls;
+
+/* The id of a frame's code; 0: our own. */
+static uint32_t id_of(PyFrameObject *frame)
+{
+    PyCodeObject *code = mt_frame_code_public(frame);
+    uint64_t value = mt_code_value(code);
+    if (value & MT_VALUE_OWN)
+        return 0;
+    if (!mt_id_valid(mt__slot, (uint32_t)value))
+        value = mt__code_define(code, frame);
+    return value & MT_VALUE_OWN ? 0 : (uint32_t)value;
+}
+
+/* Walks outwards from `frame` (a reference that is taken over). With ids: fills it from its end,
+ * innermost last, n of them; without: counts. */
+static uint32_t walk(PyFrameObject *frame, uint32_t *ids, uint32_t n)
+{
+    uint32_t count = 0;
+    while (frame != NULL) {
+        uint32_t id = id_of(frame);
+        if (id != 0) {
+            count++;
+            if (ids != NULL && count <= n)
+                ids[n - count] = id;
+        }
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    return count;
+}
+
+uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id)
+{
+    struct mt_pending pending;
+    uint32_t count = 0;
+    bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_PY_RESUME;
+    bool of_c = kind == MT_KIND_C_BEGIN || kind == MT_KIND_C_END || kind == MT_KIND_C_END_EXC;
+    if (mt__hide_open_calls)
+        return 0;
+    mt_pending_save(&pending);
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    if (frame != NULL && current_id != NULL && !of_c)
+        *current_id = id_of(frame);
+    if (frame != NULL && begins) {
+        PyFrameObject *back = PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+        frame = back;
+    }
+    if (frame != NULL) {
+        Py_INCREF(frame);
+        count = walk(frame, NULL, 0);
+        if (count > 0 && count <= cap)
+            walk(frame, ids, count);
+        else
+            Py_DECREF(frame);
+    }
+    PyErr_Clear();
+    mt_pending_restore(&pending);
+    return count;
+}
+
+/* The same for another thread, into pages that the caller unmaps (*cap ids; 0: none). */
+uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap)
+{
+    struct mt_pending pending;
+    uint32_t count = 0;
+    *ids = NULL;
+    *cap = 0;
+    mt_pending_save(&pending);
+    PyFrameObject *frame = PyThreadState_GetFrame(tstate);
+    if (frame != NULL) {
+        Py_INCREF(frame);
+        count = walk(frame, NULL, 0);
+        if (count > 0)
+            *ids = mt_os_pages(count * sizeof **ids);
+        if (*ids != NULL) {
+            *cap = count;
+            walk(frame, *ids, count);
+        } else {
+            count = 0;
+            Py_DECREF(frame);
+        }
+    }
+    PyErr_Clear();
+    mt_pending_restore(&pending);
+    return count;
+}

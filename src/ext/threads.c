@@ -1,0 +1,290 @@
+/* threads.c - every thread gets the hook, and every thread its name.
+ *
+ * There is no callback for a new thread. So: `threading` installs our object in its threads by
+ * itself (threading.setprofile); a walk over the interpreter's list of threads finds all others,
+ * when `_thread` has just made one, or when the list has a new head (C code made one). The same
+ * walk gives the hook back to threads that lost it: a profiler in the program, up to 3.11 also
+ * cProfile, takes the place of ours without a word, but not without an audit event.
+ *
+ * A hook that the program has set is never displaced. Runs with the GIL.
+ */
+#include "ext/hook.h"
+
+#include <errno.h>
+
+PyThreadState *mt__seen_head;
+
+static Py_tracefunc the_hook;  /* NULL: not recording */
+static bool setting;           /* the audit event is our own */
+static bool walking;
+static bool foreign_noted;
+
+/* ---- borrowed looks at the program's modules; NULL: not there */
+
+static PyObject *module_named(const char *name)
+{
+    /* Not PyImport_GetModuleDict(): that one ends the process when the interpreter is going. */
+    PyObject *modules = PySys_GetObject("modules");
+    return modules != NULL && PyDict_Check(modules) ? PyDict_GetItemString(modules, name) : NULL;
+}
+
+static PyObject *module_attribute(const char *module, const char *name)
+{
+    PyObject *found = module_named(module);
+    PyObject *dict = found != NULL && PyModule_Check(found) ? PyModule_GetDict(found) : NULL;
+    return dict != NULL ? PyDict_GetItemString(dict, name) : NULL;
+}
+
+/* ---- names */
+
+/* UTF-8 of obj._name; *owner must be released. NULL: it has none. */
+static const char *name_of(PyObject *object, Py_ssize_t *n, PyObject **owner)
+{
+    *owner = object != NULL ? PyObject_GetAttrString(object, "_name") : NULL;
+    const char *text = NULL;
+    if (*owner != NULL && PyUnicode_Check(*owner))
+        text = PyUnicode_AsUTF8AndSize(*owner, n);
+    if (text == NULL)
+        PyErr_Clear();
+    return text;
+}
+
+/* The threading.Thread of an ident, borrowed. */
+static PyObject *thread_object(unsigned long ident)
+{
+    PyObject *active = module_attribute("threading", "_active");
+    PyObject *key = active != NULL && PyDict_Check(active) ? PyLong_FromUnsignedLong(ident) : NULL;
+    PyObject *found = key != NULL ? PyDict_GetItem(active, key) : NULL;
+    Py_XDECREF(key);
+    return found;
+}
+
+/* True: it has a name now. */
+static bool name_thread(unsigned long ident, uint32_t tid)
+{
+    Py_ssize_t n;
+    PyObject *owner;
+    const char *text = name_of(thread_object(ident), &n, &owner);
+    bool named = text != NULL && mt_core_name_thread(tid, text, (size_t)n);
+    Py_XDECREF(owner);
+    return named;
+}
+
+/* The thread that calls this has just got its track. */
+void mt__threads_attached(void)
+{
+    struct mt_pending pending;
+    uint32_t tid = mt_core_tid(), pid = mt_os_pid();
+    mt_pending_save(&pending);
+    if (!name_thread(PyThreadState_Get()->thread_id, tid)) {
+        char main_name[32], name[32];
+        if (tid == pid) {
+            mt_core_name_thread(tid, "MainThread", 10);
+        } else {
+            /* C code may have given it one; the process's name is none. */
+            mt_os_thread_name(tid, name, sizeof name);
+            mt_os_thread_name(pid, main_name, sizeof main_name);
+            if (name[0] != '\0' && strcmp(name, main_name) != 0)
+                mt_core_name_thread(tid, name, strlen(name));
+        }
+    }
+    mt_pending_restore(&pending);
+}
+
+/* Some thread was given another name: which, says the table. */
+void mt__threads_renamed(void)
+{
+    struct mt_pending pending;
+    mt_pending_save(&pending);
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
+         t = PyThreadState_Next(t)) {
+        uint32_t tid = mt_tstate_tid(t);
+        if (tid != 0)
+            name_thread(t->thread_id, tid);
+    }
+    mt_pending_restore(&pending);
+}
+
+void mt__threads_process_renamed(void)
+{
+    struct mt_pending pending;
+    Py_ssize_t n;
+    PyObject *owner;
+    mt_pending_save(&pending);
+    PyObject *process = module_attribute("multiprocessing.process", "_current_process");
+    const char *text = name_of(process, &n, &owner);
+    if (text != NULL)
+        mt_core_name_process(text, (size_t)n);
+    Py_XDECREF(owner);
+    mt_pending_restore(&pending);
+}
+
+/* ---- threading's own installation */
+
+/* What threading.setprofile() gets: called once in each new thread, as a profile function, it puts
+ * the C hook in its own place. */
+static PyObject *thread_hook_call(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *frame, *arg;
+    const char *event;
+    (void)self;
+    (void)kwargs;
+    if (!PyArg_ParseTuple(args, "OsO", &frame, &event, &arg))
+        return NULL;
+    PyThreadState *tstate = PyThreadState_Get();
+    setting = true;
+    int done = _PyEval_SetProfile(tstate, the_hook, NULL);
+    setting = false;
+    if (done != 0)
+        PyErr_Clear(); /* an audit hook of the program forbids it */
+    else if (the_hook != NULL && PyFrame_Check(frame)) {
+        mt__profile_event((PyFrameObject *)frame, event, arg);
+        name_thread(tstate->thread_id, mt_core_tid());
+    }
+    Py_RETURN_NONE;
+}
+
+static PyTypeObject thread_hook_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mtrace._tracer.ThreadHook",
+    .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "Installs the C hook in a new thread (threading.setprofile).",
+    .tp_call = thread_hook_call,
+};
+static PyObject *thread_hook; /* the one instance */
+
+/* `threading` has just been imported, or recording starts. */
+void mt__threads_imported(void)
+{
+    struct mt_pending pending;
+    mt_pending_save(&pending);
+    PyObject *module = module_named("threading");
+    if (module != NULL && module_attribute("threading", "_profile_hook") == Py_None) {
+        PyObject *done = PyObject_CallMethod(module, "setprofile", "O", thread_hook);
+        Py_XDECREF(done);
+    }
+    PyErr_Clear();
+    mt_pending_restore(&pending);
+}
+
+/* ---- installing */
+
+static void note_foreign(void)
+{
+    mt_core_displaced();
+    if (foreign_noted)
+        return;
+    foreign_noted = true;
+    mt_core_note(MT_NOTE_HOOK, "a thread has a profile function of the program's own; it is not "
+                               "recorded while that is set");
+}
+
+static void follow(PyThreadState *tstate, bool starting)
+{
+    if (tstate->c_profilefunc == the_hook || tstate->c_profileobj == thread_hook)
+        return;
+    if (tstate->c_profilefunc != NULL) {
+        note_foreign();
+        return;
+    }
+    uint32_t tid = mt_tstate_tid(tstate);
+    if (starting && tid != 0 && tstate != PyThreadState_Get()) {
+        uint32_t *ids, n;
+        uint32_t count = mt__stack_of(tstate, &ids, &n);
+        mt_core_adopt(tid, ids, count);
+        if (ids != NULL)
+            mt_os_unmap(ids, n * sizeof *ids);
+        name_thread(tstate->thread_id, tid);
+    } else if (!starting && tid != 0 && mt_core_resync(tid, MT_RESYNC_HOOK)) {
+        mt_core_displaced(); /* it had the hook once */
+    }
+    setting = true;
+    if (_PyEval_SetProfile(tstate, the_hook, NULL) != 0)
+        PyErr_Clear();
+    setting = false;
+}
+
+static void walk(bool starting)
+{
+    struct mt_pending pending;
+    int saved = errno;
+    if (walking || the_hook == NULL)
+        return;
+    walking = true;
+    mt_pending_save(&pending);
+    mt__seen_head = PyInterpreterState_ThreadHead(mt__interp);
+    for (PyThreadState *t = mt__seen_head; t != NULL; t = PyThreadState_Next(t))
+        follow(t, starting);
+    mt_pending_restore(&pending);
+    walking = false;
+    errno = saved;
+}
+
+void mt__threads_walk(void)
+{
+    walk(false);
+}
+
+/* ---- losing and regaining the hook */
+
+static int on_pending_call(void *unused)
+{
+    (void)unused;
+    walk(false);
+    return 0;
+}
+
+/* Somebody is about to set a profile function, or to take one away, on this thread: look at all
+ * threads a little later, on the main thread or at the next call of any followed one. */
+static int on_audit(const char *event, PyObject *args, void *data)
+{
+    (void)args;
+    (void)data;
+    if (event[0] == 's' && strcmp(event, "sys.setprofile") == 0 && the_hook != NULL && !setting) {
+        mt__seen_head = NULL;
+        Py_AddPendingCall(on_pending_call, NULL);
+    }
+    return 0;
+}
+
+/* ---- start and stop */
+
+int mt__threads_start(Py_tracefunc hook)
+{
+    static bool audited;
+    if (thread_hook == NULL) {
+        if (PyType_Ready(&thread_hook_type) != 0)
+            return -1;
+        thread_hook = PyObject_New(PyObject, &thread_hook_type);
+        if (thread_hook == NULL)
+            return -1;
+    }
+    if (!audited) {
+        if (PySys_AddAuditHook(on_audit, NULL) != 0)
+            PyErr_Clear(); /* refused by another audit hook: then without */
+        audited = true;
+    }
+    the_hook = hook;
+    foreign_noted = false;
+    mt_core_ready(MT_KIND_PY_END); /* this thread first: it names what the others have open */
+    walk(true);
+    mt__threads_imported();
+    return 0;
+}
+
+void mt__threads_stop(void)
+{
+    Py_tracefunc hook = the_hook;
+    the_hook = NULL;
+    setting = true;
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
+         t = PyThreadState_Next(t)) {
+        if (t->c_profilefunc == hook && _PyEval_SetProfile(t, NULL, NULL) != 0)
+            PyErr_Clear();
+    }
+    setting = false;
+    PyObject *module = module_named("threading");
+    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
+        PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
+        PyErr_Clear();
+}

@@ -1,0 +1,415 @@
+/* os_linux.c - the recorder's system calls on Linux. See os.h for what holds for all of them.
+ *
+ * Facts that shaped it: a sparse shared mapping raises SIGBUS on a full disk, a written one does
+ * not, so pages are written (pwrite) before they are mapped; MAP_POPULATE does not make pages of a
+ * shared file mapping writable, MADV_POPULATE_WRITE does (5.14), touching them does everywhere.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include "base/atomic.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* What is written to make room; read only. */
+static const char zeros[32768];
+
+/* ---- identity */
+
+uint32_t mt_os_pid(void)
+{
+    return (uint32_t)syscall(SYS_getpid);
+}
+
+uint32_t mt_os_tid(void)
+{
+    return (uint32_t)syscall(SYS_gettid);
+}
+
+uint32_t mt_os_uid(void)
+{
+    return (uint32_t)syscall(SYS_geteuid);
+}
+
+/* Reads a small file whole; returns its length, 0 on any trouble; always NUL-terminated. */
+static size_t slurp(const char *path, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return 0;
+    while (n < size - 1) {
+        ssize_t got = read(fd, out + n, size - 1 - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    close(fd);
+    out[n] = '\0';
+    return n;
+}
+
+/* "/proc/", the number, then the rest. */
+static void proc_path(char *out, const char *before, uint32_t number, const char *rest)
+{
+    char digits[12];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    out = stpcpy(out, before);
+    while (n > 0)
+        *out++ = digits[--n];
+    stpcpy(out, rest);
+}
+
+/* Field 22 of /proc/PID/stat; the second field may hold blanks and parentheses. */
+static uint64_t start_time_of(uint32_t pid)
+{
+    char path[64], text[1024];
+    proc_path(path, "/proc/", pid, "/stat");
+    if (slurp(path, text, sizeof text) == 0)
+        return 0;
+    const char *at = strrchr(text, ')');
+    if (at == NULL)
+        return 0;
+    for (int field = 2; field < 22; field++) {
+        at = strchr(at + 1, ' ');
+        if (at == NULL)
+            return 0;
+    }
+    uint64_t value = 0;
+    for (at++; *at >= '0' && *at <= '9'; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    return value;
+}
+
+static void read_boot_id(uint8_t out[16])
+{
+    char text[64];
+    memset(out, 0, 16);
+    if (slurp("/proc/sys/kernel/random/boot_id", text, sizeof text) == 0)
+        return;
+    size_t n = 0;
+    for (const char *at = text; *at != '\0' && n < 32; at++) {
+        int digit;
+        if (*at >= '0' && *at <= '9')
+            digit = *at - '0';
+        else if (*at >= 'a' && *at <= 'f')
+            digit = *at - 'a' + 10;
+        else
+            continue;
+        out[n / 2] = (uint8_t)(out[n / 2] << 4 | digit);
+        n++;
+    }
+}
+
+void mt_os_process_info(struct mt_os_process *out)
+{
+    int saved = errno;
+    struct utsname name;
+    struct stat st;
+    memset(out, 0, sizeof *out);
+    out->pid = mt_os_pid();
+    out->ppid = (uint32_t)syscall(SYS_getppid);
+    out->uid = mt_os_uid();
+    out->start_time = start_time_of(out->pid);
+    out->parent_start_time = out->ppid != 0 ? start_time_of(out->ppid) : 0;
+    if (stat("/proc/self/ns/pid", &st) == 0)
+        out->pid_ns = st.st_ino;
+    read_boot_id(out->boot_id);
+    if (uname(&name) == 0) {
+        size_t n = strnlen(name.nodename, sizeof out->host - 1);
+        memcpy(out->host, name.nodename, n);
+    }
+    errno = saved;
+}
+
+void mt_os_process_child(struct mt_os_process *inout)
+{
+    int saved = errno;
+    struct stat st;
+    uint32_t parent = inout->pid;
+    uint64_t parent_start_time = inout->start_time;
+    inout->pid = mt_os_pid();
+    inout->ppid = (uint32_t)syscall(SYS_getppid);
+    inout->uid = mt_os_uid();
+    inout->start_time = start_time_of(inout->pid);
+    inout->parent_start_time =
+        inout->ppid == parent ? parent_start_time : start_time_of(inout->ppid);
+    if (stat("/proc/self/ns/pid", &st) == 0)
+        inout->pid_ns = st.st_ino;
+    errno = saved;
+}
+
+void mt_os_random(uint8_t *out, size_t n)
+{
+    int saved = errno;
+    if (getrandom(out, n, GRND_NONBLOCK) != (ssize_t)n) {
+        /* Early boot or a filter: what tells two files of one machine apart is enough. */
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        uint64_t x = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+        x ^= (uint64_t)mt_os_tid() << 40 ^ mt_os_counter();
+        for (size_t i = 0; i < n; i++) { /* splitmix64 */
+            x += UINT64_C(0x9e3779b97f4a7c15);
+            uint64_t z = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+            out[i] = (uint8_t)((z ^ z >> 27) * UINT64_C(0x94d049bb133111eb) >> 56);
+        }
+    }
+    errno = saved;
+}
+
+void mt_os_thread_name(uint32_t tid, char *out, size_t size)
+{
+    int saved = errno;
+    char path[64];
+    proc_path(path, "/proc/self/task/", tid, "/comm");
+    size_t n = slurp(path, out, size);
+    if (n > 0 && out[n - 1] == '\n')
+        out[n - 1] = '\0';
+    errno = saved;
+}
+
+/* ---- clock */
+
+uint64_t mt_os_monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+#if defined(__x86_64__)
+/* The kernel trusts the TSC itself, or the CPU says that it is invariant under a hypervisor whose
+ * own clock the kernel prefers; and nobody has forbidden to read it. */
+static bool tsc_trusted(void)
+{
+    char source[64];
+    int mode = 0;
+    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0 && mode != PR_TSC_ENABLE)
+        return false;
+    slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource", source,
+          sizeof source);
+    if (strncmp(source, "tsc", 3) == 0)
+        return true;
+    if (strncmp(source, "kvm-clock", 9) != 0 && strncmp(source, "hyperv", 6) != 0)
+        return false;
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007u, &a, &b, &c, &d) && (d & 1u << 8) != 0;
+}
+#endif
+
+enum mt_clock mt_os_clock_choose(void)
+{
+#if defined(__x86_64__)
+    int saved = errno;
+    bool trusted = tsc_trusted();
+    errno = saved;
+    return trusted ? MT_CLOCK_TSC : MT_CLOCK_MONOTONIC;
+#elif defined(__aarch64__)
+    return MT_CLOCK_CNTVCT;
+#else
+    return MT_CLOCK_MONOTONIC;
+#endif
+}
+
+void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out)
+{
+    struct timespec real;
+    uint64_t best = UINT64_MAX;
+    /* The reading with the smallest distance between its two counter values was disturbed least. */
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = clock == MT_CLOCK_MONOTONIC ? mt_os_monotonic_ns() : mt_os_counter();
+        uint64_t mono = mt_os_monotonic_ns();
+        uint64_t after = clock == MT_CLOCK_MONOTONIC ? mono : mt_os_counter();
+        if (after - before >= best)
+            continue;
+        best = after - before;
+        out->tick = clock == MT_CLOCK_MONOTONIC ? mono : before + best / 2;
+        out->mono_ns = mono;
+    }
+    clock_gettime(CLOCK_REALTIME, &real);
+    uint64_t since = mt_os_monotonic_ns() - out->mono_ns;
+    out->real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec - since;
+}
+
+/* ---- memory */
+
+void *mt_os_pages(size_t bytes)
+{
+    int saved = errno;
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    errno = saved;
+    return at == MAP_FAILED ? NULL : at;
+}
+
+void *mt_os_wiped_pages(size_t bytes, bool *wiped)
+{
+    int saved = errno;
+    void *at = mt_os_pages(bytes);
+    *wiped = at != NULL && madvise(at, bytes, MADV_WIPEONFORK) == 0;
+    errno = saved;
+    return at;
+}
+
+void mt_os_unmap(void *at, size_t bytes)
+{
+    int saved = errno;
+    munmap(at, bytes);
+    errno = saved;
+}
+
+void mt_os_seal(void *at, size_t bytes)
+{
+    int saved = errno;
+    mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    errno = saved;
+}
+
+/* ---- files */
+
+void mt_os_block_signals(struct mt_os_mask *mask)
+{
+    int saved = errno;
+    sigset_t all, pending;
+    sigfillset(&all);
+    mask->xfsz_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+    pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
+    errno = saved;
+}
+
+void mt_os_restore_signals(const struct mt_os_mask *mask)
+{
+    int saved = errno;
+    sigset_t pending, xfsz;
+    if (!mask->xfsz_pending && sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1) {
+        const struct timespec now = {0, 0};
+        sigemptyset(&xfsz);
+        sigaddset(&xfsz, SIGXFSZ);
+        sigtimedwait(&xfsz, NULL, &now);
+    }
+    pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
+    errno = saved;
+}
+
+static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
+{
+    while (bytes > 0) {
+        size_t piece = bytes < sizeof zeros ? bytes : sizeof zeros;
+        ssize_t done = pwrite(fd, zeros, piece, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        if (done == 0)
+            return EIO;
+        offset += (uint64_t)done;
+        bytes -= (uint32_t)done;
+    }
+    return 0;
+}
+
+static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
+{
+    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED)
+        return errno;
+    if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {
+        for (uint32_t i = 0; i < bytes; i += MT_PAGE_BYTES)
+            mt_store_relaxed(at + i, 0);
+    }
+    *map = at;
+    return 0;
+}
+
+int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void **map)
+{
+    int saved = errno;
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0) {
+        int error = errno;
+        errno = saved;
+        return error;
+    }
+    int error = fstat(fd, &st) == 0 ? 0 : errno;
+    if (error == 0)
+        error = write_zeros(fd, 0, bytes);
+    if (error == 0)
+        error = map_present(fd, 0, bytes, map);
+    close(fd);
+    if (error != 0)
+        unlink(path);
+    else
+        *file = (struct mt_os_file){.dev = st.st_dev, .ino = st.st_ino};
+    errno = saved;
+    return error;
+}
+
+int mt_os_append(const char *path, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                 void **map)
+{
+    int saved = errno, error = 0;
+    struct stat st;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        error = errno;
+        errno = saved;
+        return error;
+    }
+    if (fstat(fd, &st) != 0)
+        error = errno;
+    else if (st.st_dev != file->dev || st.st_ino != file->ino || st.st_nlink == 0 ||
+             (uint64_t)st.st_size < offset)
+        error = ESTALE;
+    if (error == 0)
+        error = write_zeros(fd, offset, bytes);
+    if (error == 0)
+        error = map_present(fd, offset, bytes, map);
+    close(fd);
+    errno = saved;
+    return error;
+}
+
+void mt_os_futex_wait(const uint32_t *word, uint32_t while_value)
+{
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_value, NULL, NULL, 0);
+    errno = saved;
+}
+
+void mt_os_futex_wake(const uint32_t *word)
+{
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    errno = saved;
+}

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Renews the lock files below, for CPython 3.9 and up at once.
+#   third_party/pypi/lock.sh [--upgrade]
+# Needs uv on PATH (from PyPI); nothing else in the build does.
+set -eu
+cd "$(dirname "$0")"
+for group in pip tests tools bench; do
+  # Without DOWNLOADS=never uv goes looking for a Python of its own.
+  UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.9 --generate-hashes \
+    --no-annotate --custom-compile-command third_party/pypi/lock.sh --quiet "$@" \
+    "$group.in" -o "$group.txt"
+done
