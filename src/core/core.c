@@ -59,18 +59,21 @@ static size_t copy_text(char *out, size_t size, const char *text)
     return n;
 }
 
-/* How fast the counter runs: between two pairs at least 200 us apart, which is exact to about one
- * part in ten thousand; later pairs in the file make it exact. */
-static uint64_t measure_hz(enum mt_clock clock, const struct mt_clock_pair *first)
+/* How fast the counter runs, from the first use of the tracer until now, at least 200 us: exact to
+ * one part in ten thousand or better; later pairs in the file make it exact. */
+void mt__measure_hz(void)
 {
+    const struct mt_clock_pair *first = &mt__kept.first_pair;
     struct mt_clock_pair now;
-    if (clock == MT_CLOCK_MONOTONIC)
-        return UINT64_C(1000000000);
+    if (mt__kept.clock == MT_CLOCK_MONOTONIC) {
+        mt__kept.tick_hz = UINT64_C(1000000000);
+        return;
+    }
     do
-        mt_os_clock_pair(clock, &now);
+        mt_os_clock_pair(mt__kept.clock, &now);
     while (now.mono_ns - first->mono_ns < 200000);
     double ticks = (double)(now.tick - first->tick), ns = (double)(now.mono_ns - first->mono_ns);
-    return (uint64_t)(ticks / ns * 1e9 + 0.5);
+    mt__kept.tick_hz = (uint64_t)(ticks / ns * 1e9 + 0.5);
 }
 
 /* Once per process, kept for good. */
@@ -130,7 +133,7 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
     *error = init_once();
     if (*error != 0)
         return status_of(*error);
-    kept->tick_hz = measure_hz(kept->clock, &kept->first_pair);
+    mt__measure_hz();
 
     mt__lock(&mask);
     if (copy_text(kept->directory, sizeof kept->directory, config->directory) == 0) {
@@ -150,7 +153,6 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
         mt__process->epoch = ++kept->epoch;
         mt__process->part = 0;
         mt__process->n_numbers = 0;
-        mt__process->n_adopted = 0;
         mt__next_image();
         *error = mt__file_create(config->origin);
     }

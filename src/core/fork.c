@@ -85,6 +85,7 @@ bool mt__arm_child(void)
         if (mt__kept.fork_tick == 0) /* libc did not see it: no time, but the thread is known */
             mt__kept.fork_tid = mt__thread != NULL ? mt__thread->tid : 0;
         mt_os_process_child(&mt__kept.info);
+        mt__measure_hz();
     }
     process->epoch = ++mt__kept.epoch;
     int error = mt__file_create(MT_ORIGIN_FORK);

@@ -74,7 +74,7 @@ struct mt_process {
     uint32_t epoch;
     uint32_t free_slot; /* index + 1 of the first slot that a thread gave back; 0: none */
     uint32_t n_numbers; /* threads numbered so far */
-    uint32_t n_adopted; /* threads that have not found their track yet */
+    uint32_t n_adopted; /* threads that have not come for their slot yet */
     uint32_t part;
     uint32_t first_id;
     uint32_t n_def_chunks;
@@ -129,6 +129,7 @@ extern __thread struct mt_thread *mt__thread __attribute__((tls_model("initial-e
 void mt__lock(struct mt_os_mask *mask);
 void mt__unlock(const struct mt_os_mask *mask);
 uint64_t mt__now(void);
+void mt__measure_hz(void); /* sets kept.tick_hz */
 
 /* thread.c */
 int mt__thread_init(void); /* once per process; an errno */

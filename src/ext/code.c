@@ -12,7 +12,7 @@
 bool mt__layout_known;
 Py_ssize_t mt__extra_index = -1;
 
-static char home[4096]; /* our own files lie below it, with a slash at the end; "": unknown */
+static char home[4096]; /* our own files lie below it; with a slash at the end */
 static size_t home_length;
 
 /* ---- texts */
@@ -57,10 +57,22 @@ void mt__code_set_home(const char *path)
 
 /* ---- code objects */
 
+/* The home may be a site-packages: only what is ours in it. */
+static bool is_own(const char *file, size_t n)
+{
+    static const char package[] = "mtrace/", boot[] = "boot/sitecustomize.py";
+    if (home_length == 0 || n <= home_length || memcmp(file, home, home_length) != 0)
+        return false;
+    file += home_length;
+    n -= home_length;
+    return (n > sizeof package - 1 && memcmp(file, package, sizeof package - 1) == 0) ||
+           (n == sizeof boot - 1 && memcmp(file, boot, n) == 0);
+}
+
 /* What the interpreter's own Python code tells us when it ends. */
 static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file)
 {
-    if (home_length > 0 && (size_t)n_file > home_length && memcmp(file, home, home_length) == 0)
+    if (is_own(file, (size_t)n_file))
         return MT_VALUE_OWN;
     const char *name = PyUnicode_AsUTF8(code->co_name);
     if (name == NULL) {
@@ -204,7 +216,8 @@ static void remember(const PyMethodDef *def, uint64_t value)
     mt__cfuncs[i] = row;
 }
 
-/* A type's name as its own methods' repr says it. */
+/* A type's name without its module: static types say it in front, types on the heap do not, and
+ * from version to version many change from one to the other. */
 static const char *type_name(PyTypeObject *type)
 {
     if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
@@ -214,7 +227,8 @@ static const char *type_name(PyTypeObject *type)
             return text;
         PyErr_Clear();
     }
-    return type->tp_name;
+    const char *dot = strrchr(type->tp_name, '.');
+    return dot != NULL ? dot + 1 : type->tp_name;
 }
 
 /* The type that defines the method, which may be a base of the object's. */

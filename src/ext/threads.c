@@ -171,12 +171,23 @@ void mt__threads_imported(void)
 
 static void note_foreign(void)
 {
-    mt_core_displaced();
     if (foreign_noted)
         return;
     foreign_noted = true;
     mt_core_note(MT_NOTE_HOOK, "a thread has a profile function of the program's own; it is not "
                                "recorded while that is set");
+}
+
+/* The kernel's id of a thread; 0: unknown, or not born: until its own first step a new thread's
+ * state names the thread that made it (up to 3.11). */
+static uint32_t tid_of(PyThreadState *tstate)
+{
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp);
+         t != NULL && tstate != PyThreadState_Get(); t = PyThreadState_Next(t)) {
+        if (t != tstate && t->thread_id == tstate->thread_id)
+            return 0;
+    }
+    return mt_tstate_tid(tstate);
 }
 
 static void follow(PyThreadState *tstate, bool starting)
@@ -187,7 +198,7 @@ static void follow(PyThreadState *tstate, bool starting)
         note_foreign();
         return;
     }
-    uint32_t tid = mt_tstate_tid(tstate);
+    uint32_t tid = tid_of(tstate);
     if (starting && tid != 0 && tstate != PyThreadState_Get()) {
         uint32_t *ids, n;
         uint32_t count = mt__stack_of(tstate, &ids, &n);
@@ -266,9 +277,9 @@ int mt__threads_start(Py_tracefunc hook)
     }
     the_hook = hook;
     foreign_noted = false;
+    mt__threads_imported();
     mt_core_ready(MT_KIND_PY_END); /* this thread first: it names what the others have open */
     walk(true);
-    mt__threads_imported();
     return 0;
 }
 
