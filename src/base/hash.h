@@ -1,0 +1,36 @@
+/* hash.h - hashing for tables in memory. The values are never stored or shown.
+ */
+#ifndef MT_BASE_HASH_H_
+#define MT_BASE_HASH_H_
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Spreads the bits of a number (the finalizer of MurmurHash3). */
+static inline uint64_t mt_hash_u64(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 33;
+    x *= UINT64_C(0xc4ceb9fe1a85ec53);
+    x ^= x >> 33;
+    return x;
+}
+
+static inline uint64_t mt_hash_bytes(const void *data, size_t n_bytes, uint64_t seed)
+{
+    const unsigned char *at = data;
+    uint64_t hash = seed ^ (n_bytes * UINT64_C(0x9e3779b97f4a7c15));
+    for (; n_bytes >= 8; n_bytes -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        hash = mt_hash_u64(hash ^ word);
+    }
+    uint64_t tail = 0;
+    for (size_t i = 0; i < n_bytes; i++)
+        tail |= (uint64_t)at[i] << (8 * i);
+    return mt_hash_u64(hash ^ tail);
+}
+
+#endif /* MT_BASE_HASH_H_ */

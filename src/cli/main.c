@@ -1,0 +1,45 @@
+/* main.c - the program: looks up the command in a table, and nothing else. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define PROGRAM_VERSION "0.1.0"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", mt_cmd_run, "record a program and everything it starts"},
+    {"merge", mt_cmd_merge, "make one timeline of trace files"},
+    {"info", mt_cmd_info, "tell what is in trace files"},
+    {"check", mt_cmd_check, "verify trace files, name the first fault"},
+};
+
+static int help(void)
+{
+    puts("usage: mtrace COMMAND [OPTION...] [ARGUMENT...]\n\n"
+         "Records every function call of every thread of every process of a Python program.\n\n"
+         "commands:");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    puts("\n`mtrace COMMAND --help` tells more of a command.");
+    return mt_cli_finish_stdout(MT_EXIT_OK);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return mt_cli_usage(NULL, "there is no command");
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return help();
+    if (!strcmp(argv[1], "--version")) {
+        puts("mtrace " PROGRAM_VERSION);
+        return mt_cli_finish_stdout(MT_EXIT_OK);
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    return mt_cli_usage(NULL, "there is no command %s", argv[1]);
+}

@@ -1,0 +1,216 @@
+/* merge.c - a set in, a sink's bytes out: the driver behind `mtrace merge` and `mtrace run -o`. On the
+ * calling thread.
+ *
+ * Invariant: a file with the output's name is complete, or was there before; a failed write is told
+ * and never lost.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "cli/cli.h"
+
+/* Written at once: large enough to make system calls rare, small enough for the caches. */
+#define WRITE_BYTES ((size_t)256 << 10)
+
+struct mt_set *mt_cli_open_set(char **paths, int n_paths)
+{
+    struct mt_set *set;
+    enum mt_status status = mt_set_new(&mt_cli_reporter, &set);
+    for (int i = 0; status == MT_OK && i < n_paths; i++)
+        status = mt_set_add(set, paths[i]);
+    if (status == MT_OK)
+        status = mt_set_finish(set);
+    if (status == MT_OK)
+        return set;
+    mt_cli_error("%s", mt_status_text(status));
+    mt_set_free(set);
+    return NULL;
+}
+
+/* ---- writing */
+
+struct output {
+    int fd;
+    struct mt_buf buf;
+    int error; /* errno of the first write that failed; nothing is written after it */
+};
+
+static void write_out(struct output *output)
+{
+    const char *at = output->buf.data;
+    size_t n_left = output->error ? 0 : output->buf.n_bytes;
+    while (n_left) {
+        ssize_t n = write(output->fd, at, n_left);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            output->error = errno;
+            break;
+        }
+        at += n;
+        n_left -= (size_t)n;
+    }
+    mt_buf_clear(&output->buf);
+}
+
+static enum mt_status write_tracks(struct mt_set *set, struct mt_walk *walk,
+                                   const struct mt_sink *sink, void *state, struct output *output)
+{
+    enum mt_status status = MT_OK;
+    uint32_t n_tracks = mt_set_timeline(set)->n_tracks;
+    for (uint32_t track = 0; track < n_tracks && !output->error; track++) {
+        struct mt_run run;
+        mt_walk_start(walk, track);
+        while (status == MT_OK && !output->error && mt_walk_next(walk, &run)) {
+            status = sink->chunk(state, &run, &output->buf);
+            if (output->buf.n_bytes >= WRITE_BYTES)
+                write_out(output);
+        }
+    }
+    return status == MT_OK ? mt_walk_status(walk) : status;
+}
+
+static enum mt_status write_set(struct mt_set *set, const struct mt_sink *sink,
+                                struct output *output)
+{
+    struct mt_walk *walk = NULL;
+    void *state = NULL;
+    enum mt_status status = mt_walk_new(set, sink->needs, &walk);
+    if (status == MT_OK)
+        status = sink->begin(mt_set_timeline(set), &output->buf, &state);
+    if (status == MT_OK) {
+        status = write_tracks(set, walk, sink, state, output);
+        enum mt_status ended = sink->end(state, &output->buf);
+        status = status == MT_OK ? ended : status;
+    }
+    if (status == MT_OK)
+        write_out(output);
+    mt_walk_free(walk);
+    return status;
+}
+
+/* Whether everything is written, or nobody wants more of it; else it says why not. */
+static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_sink *sink)
+{
+    struct output output = {.fd = fd};
+    enum mt_status status = write_set(set, sink, &output);
+    mt_buf_fini(&output.buf);
+    if (output.error == EPIPE)
+        return true;
+    if (output.error)
+        mt_cli_error("%s: cannot be written: %s", shown, strerror(output.error));
+    else if (status != MT_OK)
+        mt_cli_error("%s: cannot be made: %s", shown, mt_status_text(status));
+    return !output.error && status == MT_OK;
+}
+
+int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
+                     const struct mt_sink *sink)
+{
+    bool written = write_all(set, out_fd, out_name, sink);
+    return written && !mt_set_n_errors(set) ? MT_EXIT_OK : MT_EXIT_TROUBLE;
+}
+
+/* ---- a file that appears when it is complete */
+
+static char *volatile unfinished_path; /* read by the handler; NULL: nothing to remove */
+
+static const int deadly_signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define N_DEADLY (sizeof deadly_signals / sizeof *deadly_signals)
+
+/* Takes the unfinished file away, and then lets the signal do what it would have done. */
+static void remove_unfinished(int number)
+{
+    if (unfinished_path)
+        unlink(unfinished_path);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void guard_unfinished(char *path, struct sigaction old[N_DEADLY])
+{
+    unfinished_path = path;
+    struct sigaction action = {.sa_handler = remove_unfinished};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < N_DEADLY; i++) {
+        if (!sigaction(deadly_signals[i], NULL, &old[i]) && old[i].sa_handler == SIG_DFL)
+            sigaction(deadly_signals[i], &action, NULL);
+    }
+}
+
+static void unguard_unfinished(const struct sigaction old[N_DEADLY])
+{
+    unfinished_path = NULL;
+    for (size_t i = 0; i < N_DEADLY; i++)
+        sigaction(deadly_signals[i], &old[i], NULL);
+}
+
+/* Where the bytes go at last: a link's target, and not the link. To be freed; NULL: no memory. */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : strdup(path);
+}
+
+/* Makes FILE.PID.tmp beside the file. Returns a descriptor, or -1. */
+static int open_unfinished(const char *path, char **out)
+{
+    struct mt_buf name = {0};
+    mt_buf_printf(&name, "%s.%ld.tmp", path, (long)getpid());
+    *out = strdup(mt_buf_text(&name));
+    mt_buf_fini(&name);
+    if (!*out || !**out) {
+        errno = ENOMEM;
+        return -1;
+    }
+    struct stat st;
+    mode_t mode = !stat(path, &st) ? st.st_mode & 0777 : 0666;
+    return open(*out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+/* A terminal, pipe or /dev/null is written to as it is. */
+static int merge_in_place(struct mt_set *set, const char *path, const struct mt_sink *sink)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        mt_cli_error("%s: cannot be written: %s", path, strerror(errno));
+        return MT_EXIT_TROUBLE;
+    }
+    int exit_status = mt_cli_merge_set(set, fd, path, sink);
+    close(fd);
+    return exit_status;
+}
+
+int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_sink *sink)
+{
+    struct stat st;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return merge_in_place(set, path, sink);
+    char *unfinished = NULL, *real = resolve(path);
+    int fd = real ? open_unfinished(real, &unfinished) : -1;
+    bool made = false;
+    if (fd < 0) {
+        mt_cli_error("%s: cannot be written: %s", path, strerror(errno));
+    } else {
+        struct sigaction old[N_DEADLY];
+        guard_unfinished(unfinished, old);
+        made = write_all(set, fd, path, sink);
+        /* Closing brings out the last errors of some file systems. */
+        if ((close(fd) || (made && rename(unfinished, real))) && made) {
+            mt_cli_error("%s: cannot be written: %s", path, strerror(errno));
+            made = false;
+        }
+        if (!made)
+            unlink(unfinished);
+        unguard_unfinished(old);
+    }
+    free(unfinished);
+    free(real);
+    return made && !mt_set_n_errors(set) ? MT_EXIT_OK : MT_EXIT_TROUBLE;
+}

@@ -1,0 +1,140 @@
+/* options.c - command lines: a table of options beside each command makes both the parser and
+ * `--help`. Called by the commands at their start.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void print_option(const struct mt_option *option)
+{
+    char left[48];
+    const char *value = option->value_name ? option->value_name : "";
+    if (option->letter && option->name)
+        snprintf(left, sizeof left, "-%c, --%s %s", option->letter, option->name, value);
+    else if (option->name)
+        snprintf(left, sizeof left, "    --%s %s", option->name, value);
+    else
+        snprintf(left, sizeof left, "-%c %s", option->letter, value);
+    printf("  %-24s %s\n", left, option->help);
+}
+
+static void print_help(const struct mt_option *options, const char *synopsis, const char *summary)
+{
+    printf("usage: %s\n\n%s\n\noptions:\n", synopsis, summary);
+    for (; options->letter || options->name; options++)
+        print_option(options);
+    printf("  %-24s %s\n", "-h, --help", "this text");
+}
+
+static const struct mt_option *find_long(const struct mt_option *options, const char *name,
+                                         size_t n_bytes)
+{
+    for (; options->letter || options->name; options++) {
+        if (options->name && strlen(options->name) == n_bytes &&
+            !memcmp(options->name, name, n_bytes))
+            return options;
+    }
+    return NULL;
+}
+
+static const struct mt_option *find_letter(const struct mt_option *options, char letter)
+{
+    for (; options->letter || options->name; options++) {
+        if (options->letter == letter)
+            return options;
+    }
+    return NULL;
+}
+
+struct parser {
+    int argc;
+    char **argv;
+    const struct mt_option *options;
+    int at; /* the next argument */
+    const char *command;
+};
+
+/* Gives the option its value: what is attached to it, or the next argument. */
+static bool take_value(struct parser *parser, const struct mt_option *option, const char *attached,
+                       const char *shown)
+{
+    if (!attached && parser->at < parser->argc)
+        attached = parser->argv[parser->at++];
+    if (!attached) {
+        mt_cli_usage(parser->command, "%s wants a value: %s", shown, option->value_name);
+        return false;
+    }
+    *option->value = attached;
+    return true;
+}
+
+/* --name, --name=value, --name value */
+static bool parse_long(struct parser *parser, const char *argument)
+{
+    const char *equals = strchr(argument, '=');
+    size_t n_bytes = (equals ? (size_t)(equals - argument) : strlen(argument)) - 2;
+    const struct mt_option *option = find_long(parser->options, argument + 2, n_bytes);
+    if (!option) {
+        mt_cli_usage(parser->command, "there is no option %.*s", (int)n_bytes + 2, argument);
+        return false;
+    }
+    if (option->value)
+        return take_value(parser, option, equals ? equals + 1 : NULL, argument);
+    if (equals) {
+        mt_cli_usage(parser->command, "--%s has no value", option->name);
+        return false;
+    }
+    *option->flag = true;
+    return true;
+}
+
+/* -x, -xy, -xVALUE, -x VALUE */
+static bool parse_letters(struct parser *parser, const char *argument)
+{
+    for (const char *letter = argument + 1; *letter; letter++) {
+        char shown[3] = {'-', *letter, '\0'};
+        const struct mt_option *option = find_letter(parser->options, *letter);
+        if (!option) {
+            mt_cli_usage(parser->command, "there is no option %s", shown);
+            return false;
+        }
+        if (option->value)
+            return take_value(parser, option, letter[1] ? letter + 1 : NULL, shown);
+        *option->flag = true;
+    }
+    return true;
+}
+
+int mt_options_parse(int argc, char **argv, const struct mt_option *options, const char *synopsis,
+                     const char *summary, bool stop_at_operand, int *exit_status)
+{
+    struct parser parser = {
+        .argc = argc, .argv = argv, .options = options, .at = 1, .command = argv[0]};
+    int n_operands = 0;
+    bool only_operands = false;
+    while (parser.at < argc) {
+        char *argument = argv[parser.at++];
+        if (only_operands || argument[0] != '-' || !argument[1]) {
+            argv[1 + n_operands++] = argument;
+            only_operands |= stop_at_operand;
+            continue;
+        }
+        if (!strcmp(argument, "--")) {
+            only_operands = true;
+            continue;
+        }
+        if (!strcmp(argument, "--help") || !strcmp(argument, "-h")) {
+            print_help(options, synopsis, summary);
+            *exit_status = mt_cli_finish_stdout(MT_EXIT_OK);
+            return -1;
+        }
+        bool good = argument[1] == '-' ? parse_long(&parser, argument)
+                                       : parse_letters(&parser, argument);
+        if (!good) {
+            *exit_status = MT_EXIT_USAGE;
+            return -1;
+        }
+    }
+    return n_operands;
+}

@@ -1,0 +1,45 @@
+/* run_place.h - where the files of a run go, and what is needed on disk to start it. Used by
+ * cmd_run.c and run_summary.c. */
+#ifndef MT_CLI_RUN_PLACE_H_
+#define MT_CLI_RUN_PLACE_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+struct mt_run_place {
+    char *path;        /* absolute, of the directory that gets the files */
+    const char *shown; /* the same as the user said it; "" is the current directory */
+    bool made;         /* by us */
+    bool temporary;    /* made for -o, removed after merging */
+    struct timespec since; /* when it was opened, in the clock of file times */
+};
+
+/* `dir` is -d's value or NULL, `temporary` says that there is -o and no -d. Prints what is wrong and
+ * returns false. */
+bool mt__run_place_open(struct mt_run_place *place, const char *dir, bool temporary);
+/* Nothing was recorded: takes back a directory that was made, if nothing is in it. */
+void mt__run_place_undo(struct mt_run_place *place);
+/* Removes a temporary directory with the trace files in it; false: something is left. */
+bool mt__run_place_remove(struct mt_run_place *place);
+void mt__run_place_close(struct mt_run_place *place);
+
+/* The paths, sorted, of the files in `place` that end with `suffix` and for which `wanted` says yes
+ * (it gets a descriptor of the regular file, open for reading). False: the directory cannot be
+ * listed, see errno. */
+struct mt_run_paths {
+    char **items;
+    size_t n;
+};
+bool mt__run_place_list(const struct mt_run_place *place, const char *suffix,
+                        bool (*wanted)(void *context, int fd), void *context,
+                        struct mt_run_paths *out);
+void mt__run_paths_free(struct mt_run_paths *paths);
+
+/* The home: an absolute path, to be freed. Prints what is wrong and returns NULL. */
+char *mt__run_home(void);
+
+/* Whether -o FILE can be made, asked before the program has run for hours. */
+bool mt__run_output_possible(const char *file);
+
+#endif /* MT_CLI_RUN_PLACE_H_ */

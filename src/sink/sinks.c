@@ -1,0 +1,8 @@
+/* sinks.c - the table of output formats. */
+#include "mtrace/sink.h"
+
+const struct mt_sink *const mt_sinks[] = {
+    &mt_sink_chrome,
+    &mt_sink_chrome_complete,
+    NULL,
+};
