@@ -21,7 +21,7 @@ COPTS = [
     # Not in every mode: these come after --copt, so -O3 here would beat the sanitizers' -O0.
     "//:opt": [
         "-O3",
-        "-flto",
+        "-flto=auto",
         "-fomit-frame-pointer",  # Bazel says -fno-omit-frame-pointer
         "-fno-semantic-interposition",
     ],
@@ -31,7 +31,7 @@ COPTS = [
 LINKOPTS = ["-pthread"] + select({
     "//:opt": [
         "-O3",
-        "-flto",
+        "-flto=auto",
     ],
     "//conditions:default": [],
 })

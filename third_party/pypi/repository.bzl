@@ -2,19 +2,16 @@
 
     @pypi_py311//:packages          what tests.txt locks, for CPython 3.11
     @pypi_tools//:packages          what tools.txt locks, for TOOLS
-    @pypi_bench_py311//:packages    what bench.txt locks, where compiled packages can be expected
+    @pypi_bench_py311//:packages    what bench.txt locks, for those of COMMON
 
 A launcher_test names them in `deps`.  Each is fetched when a target that needs it is built, and again
 when its lock file or the pinned pip changes.  The pinned pip is run by the interpreter itself, for
 markers and wheel tags to be its own; so the interpreter needs no pip.
 """
 
-load("@pythons//:versions.bzl", "PYTHONS", "TOOLS")
+load("@pythons//:versions.bzl", "COMMON", "PYTHONS", "TOOLS")
 
 _ENVIRON = ["PIP_CERT", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"]
-
-# Compiled packages come late to newer CPythons and to free-threaded ones.
-_BENCH_MINOR = 14
 
 def _pip_impl(rctx):
     bootstrap = rctx.path(Label("//third_party/pypi:bootstrap.py"))
@@ -87,7 +84,7 @@ def pypi_repositories():
     """Call this from WORKSPACE after pythons_repository(name = "pythons")."""
     _pip_repository(name = "pypi_pip", pythons = [p.executable for p in PYTHONS])
     groups = [("pypi_" + p.tag, p, "tests") for p in PYTHONS]
-    groups += [("pypi_bench_" + p.tag, p, "bench") for p in PYTHONS if p.plain and p.minor <= _BENCH_MINOR]
+    groups += [("pypi_bench_" + p.tag, p, "bench") for p in COMMON]
     groups.append(("pypi_tools", TOOLS, "tools"))
     for name, python, group in groups:
         _packages_repository(
