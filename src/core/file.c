@@ -143,8 +143,12 @@ static int next_part(void)
     if (error != 0) {
         mt_store_relaxed(&process->part, part);
         memcpy(process->path, path, sizeof path);
+        return error;
     }
-    return error;
+    /* New names go to the new file: no thread may use one in a chunk of the former. */
+    for (uint32_t i = 0; i < mt__kept.n_slots; i++)
+        mt_store_relaxed(&mt__thread_at(i)->slot->end, NULL);
+    return 0;
 }
 
 /* ---- growing */

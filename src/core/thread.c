@@ -176,8 +176,11 @@ static void state_calls(struct mt_thread *thread, enum mt_resync reason, const u
     memcpy(words, &payload, sizeof words);
     mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX, words,
             2);
-    for (uint32_t i = 0; i < n_ids; i++)
-        mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | ids[i], NULL, 0);
+    for (uint32_t i = 0; i < n_ids; i++) {
+        /* Naming the later ones may have begun a new file, which does not know the earlier. */
+        uint32_t id = mt_id_valid(thread->slot, ids[i]) ? ids[i] : MT_ID_UNKNOWN;
+        mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | id, NULL, 0);
+    }
 }
 
 void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *current_id)

@@ -86,36 +86,43 @@ static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file
                : strcmp(name, "<module>") == 0 ? MT_VALUE_IS_THREADING
                                                : 0;
     if (ends_with(file, n_file, "/multiprocessing/process.py"))
-        return sets_name || strcmp(name, "_after_fork") == 0 ? MT_VALUE_NAMES_PROCESS : 0;
+        return sets_name ? MT_VALUE_NAMES_PROCESS : 0;
+    /* What every version calls in the child, once it is the current process. */
+    if (ends_with(file, n_file, "/multiprocessing/util.py"))
+        return strcmp(name, "_run_after_forkers") == 0 ? MT_VALUE_NAMES_PROCESS : 0;
     return 0;
 }
 
 /* Before 3.11 a code object does not know its qualified name, but a function has it: a global of
- * that name, or something in the class of the first argument. Borrowed; NULL: not found. */
+ * that name, or something in the class of the first argument, or, for static methods, in any class
+ * of the module. Borrowed; NULL: not found. */
 static PyObject *qualname_of(PyObject *candidate, PyCodeObject *code)
 {
+    static const char *const inside[] = {"__func__", "fget", "fset", "fdel"};
     if (candidate == NULL)
         return NULL;
-    if (Py_TYPE(candidate) == &PyStaticMethod_Type || Py_TYPE(candidate) == &PyClassMethod_Type) {
-        PyObject *inner = PyObject_GetAttrString(candidate, "__func__");
-        if (inner == NULL) {
-            PyErr_Clear();
-            return NULL;
+    PyTypeObject *type = Py_TYPE(candidate);
+    if (type == &PyStaticMethod_Type || type == &PyClassMethod_Type || type == &PyProperty_Type) {
+        PyObject *found = NULL;
+        for (size_t i = 0; i < sizeof inside / sizeof inside[0] && found == NULL; i++) {
+            PyObject *inner = PyObject_GetAttrString(candidate, inside[i]);
+            if (inner == NULL)
+                PyErr_Clear();
+            else if (PyFunction_Check(inner))
+                found = qualname_of(inner, code);
+            Py_XDECREF(inner); /* the wrapper keeps it */
         }
-        candidate = inner;
-        Py_DECREF(inner); /* the wrapper keeps it */
-    } else if (Py_TYPE(candidate) == &PyProperty_Type) {
-        PyObject *inner = PyObject_GetAttrString(candidate, "fget");
-        if (inner == NULL) {
-            PyErr_Clear();
-            return NULL;
-        }
-        candidate = inner;
-        Py_DECREF(inner);
+        return found;
     }
     if (!PyFunction_Check(candidate) || PyFunction_GetCode(candidate) != (PyObject *)code)
         return NULL;
     return ((PyFunctionObject *)candidate)->func_qualname;
+}
+
+static PyObject *qualname_in_class(PyTypeObject *type, PyCodeObject *code)
+{
+    return type->tp_dict != NULL ? qualname_of(PyDict_GetItem(type->tp_dict, code->co_name), code)
+                                 : NULL;
 }
 
 static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
@@ -124,16 +131,24 @@ static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
     if (found != NULL || frame == NULL)
         return found;
     PyObject *globals = mt_frame_globals(frame), *first = mt_frame_first_argument(frame);
-    if (globals != NULL && PyDict_CheckExact(globals))
-        found = qualname_of(PyDict_GetItem(globals, code->co_name), code);
-    if (found != NULL || first == NULL)
-        return found;
-    PyTypeObject *type = PyType_Check(first) ? (PyTypeObject *)first : Py_TYPE(first);
-    PyObject *mro = type->tp_mro;
+    bool named = PyUnicode_GET_LENGTH(code->co_name) > 0 && /* not <lambda> and the like */
+                 PyUnicode_READ_CHAR(code->co_name, 0) != '<';
+    if (!named || globals == NULL || !PyDict_CheckExact(globals))
+        return NULL;
+    found = qualname_of(PyDict_GetItem(globals, code->co_name), code);
+    PyTypeObject *type = first == NULL        ? NULL
+                         : PyType_Check(first) ? (PyTypeObject *)first
+                                               : Py_TYPE(first);
+    PyObject *mro = type != NULL ? type->tp_mro : NULL;
     for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro) && found == NULL; i++) {
-        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
-        if (PyType_Check((PyObject *)base) && base->tp_dict != NULL)
-            found = qualname_of(PyDict_GetItem(base->tp_dict, code->co_name), code);
+        PyObject *base = PyTuple_GET_ITEM(mro, i);
+        if (PyType_Check(base))
+            found = qualname_in_class((PyTypeObject *)base, code);
+    }
+    PyObject *value;
+    for (Py_ssize_t i = 0; found == NULL && PyDict_Next(globals, &i, NULL, &value);) {
+        if (PyType_Check(value))
+            found = qualname_in_class((PyTypeObject *)value, code);
     }
     return found;
 }
@@ -197,13 +212,14 @@ static bool grow(void)
     return true;
 }
 
-static void remember(const PyMethodDef *def, uint64_t value)
+static void remember(const PyMethodDef *def, PyCFunction function, const char *name,
+                     uint64_t value)
 {
-    size_t n = strlen(def->ml_name);
+    size_t n = strlen(name);
     struct mt_cfunc row = {
         .def = def,
-        .function = def->ml_meth,
-        .name = mt__name_head(def->ml_name),
+        .function = function,
+        .name = mt__name_head(name),
         .name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1,
         .value = value,
     };
@@ -214,6 +230,28 @@ static void remember(const PyMethodDef *def, uint64_t value)
         i = (i + 1) & mt__cfuncs_mask;
     n_cfuncs += mt__cfuncs[i].def == NULL;
     mt__cfuncs[i] = row;
+}
+
+/* All types share one definition of __new__. Each type that has one gets a row of its own, where a
+ * definition at the type's address would have it. NULL: another function. */
+static PyTypeObject *type_of_new(PyCFunctionObject *function)
+{
+    bool is_new = function->m_self != NULL && PyType_Check(function->m_self) &&
+                  strcmp(function->m_ml->ml_name, "__new__") == 0;
+    return is_new ? (PyTypeObject *)function->m_self : NULL;
+}
+
+uint64_t mt__cfunc_value_per_type(PyCFunctionObject *function)
+{
+    PyTypeObject *type = (PyTypeObject *)function->m_self;
+    const PyMethodDef *key = (const PyMethodDef *)(void *)type;
+    uint64_t i = mt__cfunc_hash(key) & mt__cfuncs_mask;
+    while (mt__cfuncs[i].def != NULL && mt__cfuncs[i].def != key)
+        i = (i + 1) & mt__cfuncs_mask;
+    const struct mt_cfunc *row = &mt__cfuncs[i];
+    bool same = row->def == key && row->function == (PyCFunction)(void (*)(void))type->tp_new &&
+                ((row->name ^ mt__name_head(type->tp_name)) & row->name_mask) == 0;
+    return same ? row->value : 0;
 }
 
 /* A type's name without its module: static types say it in front, types on the heap do not, and
@@ -231,14 +269,16 @@ static const char *type_name(PyTypeObject *type)
     return dot != NULL ? dot + 1 : type->tp_name;
 }
 
-/* The type that defines the method, which may be a base of the object's. */
+/* The type that defines the method, which may be a base of the object's; NULL: none of them. */
 static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
 {
     PyObject *name = PyUnicode_FromString(def->ml_name);
-    PyTypeObject *found = type;
+    PyTypeObject *found = NULL;
     if (name != NULL) {
         PyObject *method = _PyType_Lookup(type, name);
-        if (method != NULL && Py_TYPE(method) == &PyMethodDescr_Type &&
+        if (method != NULL &&
+            (Py_TYPE(method) == &PyMethodDescr_Type ||
+             Py_TYPE(method) == &PyClassMethodDescr_Type) &&
             ((PyMethodDescrObject *)method)->d_method == def)
             found = PyDescr_TYPE(method);
         Py_DECREF(name);
@@ -257,10 +297,16 @@ static const char *owner_of(PyCFunctionObject *function)
         owner = PyModule_GetName(module);
     else if (self != NULL && PyModule_Check(self))
         owner = PyModule_GetName(self);
-    else if (self != NULL && PyType_Check(self))
-        owner = type_name((PyTypeObject *)self);
-    else if (self != NULL)
-        owner = type_name(defining_type(Py_TYPE(self), function->m_ml));
+    else if (self != NULL) {
+        PyTypeObject *type = NULL; /* a class method's, a method's, or whose static method it is */
+        if (PyType_Check(self))
+            type = defining_type((PyTypeObject *)self, function->m_ml);
+        if (type == NULL)
+            type = defining_type(Py_TYPE(self), function->m_ml);
+        if (type == NULL)
+            type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
+        owner = type_name(type);
+    }
     PyErr_Clear();
     return owner != NULL ? owner : "";
 }
@@ -278,8 +324,16 @@ uint64_t mt__cfunc_define(PyCFunctionObject *function)
         value = MT_VALUE_MAKES_THREADS;
     if (!(value & MT_VALUE_OWN))
         value |= mt_core_define_cfunc(owner, strlen(owner), def->ml_name, strlen(def->ml_name));
-    if ((uint32_t)value != MT_ID_UNKNOWN)
-        remember(def, value);
+    PyTypeObject *type = type_of_new(function);
+    if (type != NULL)
+        remember(def, def->ml_meth, def->ml_name, MT_VALUE_PER_TYPE);
+    if ((uint32_t)value != MT_ID_UNKNOWN) {
+        if (type != NULL)
+            remember((const PyMethodDef *)(void *)type,
+                     (PyCFunction)(void (*)(void))type->tp_new, type->tp_name, value);
+        else
+            remember(def, def->ml_meth, def->ml_name, value);
+    }
     mt_pending_restore(&pending);
     return value;
 }

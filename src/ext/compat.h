@@ -14,9 +14,14 @@
 #include <Python.h>
 
 #include <frameobject.h>
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+#include <opcode.h>
+#define MT_GENERATOR_SUSPENDED (-1) /* of PyGenObject.gi_frame_state */
+#endif
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -140,7 +145,49 @@ static inline PyObject *mt_code_qualname(PyCodeObject *code)
 #endif
 }
 
+/* ---- events */
+
+/* Was the frame left by an exception? `arg` is what came with its PyTrace_RETURN. */
+static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+    /* 3.12 passes None for exceptions, too; the instruction that ran tells. */
+    if (arg != Py_None)
+        return arg == NULL;
+    PyCodeObject *code = mt_frame_code(frame);
+    PyObject *bytes = PyCode_GetCode(code); /* kept by the code object from the first time on */
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return false;
+    }
+    int at = PyFrame_GetLasti(frame);
+    int opcode = at >= 0 && at < PyBytes_GET_SIZE(bytes)
+                     ? (unsigned char)PyBytes_AS_STRING(bytes)[at]
+                     : 0;
+    Py_DECREF(bytes);
+    if (opcode == YIELD_VALUE && mt__layout_known) {
+        /* A yield, or an exception thrown in where the generator had yielded. */
+        char *own = (char *)((struct mt__frame_head *)frame)->frame;
+        PyGenObject *generator = (PyGenObject *)(own - offsetof(PyGenObject, gi_iframe));
+        return generator->gi_frame_state != MT_GENERATOR_SUSPENDED;
+    }
+    return opcode != RETURN_VALUE && opcode != RETURN_CONST && opcode != YIELD_VALUE;
+#else
+    (void)frame;
+    return arg == NULL;
+#endif
+}
+
 /* ---- threads */
+
+/* The number of the newest thread state; 0: there is none. Its address will not do: that of a
+ * thread which has ended becomes the next one's. */
+static inline uint64_t mt_newest_thread(PyInterpreterState *interp)
+{
+    PyThreadState *head = PyInterpreterState_ThreadHead(interp);
+    return head != NULL ? head->id : 0;
+}
+
 
 /* The kernel's id of a thread of this process that has not ended; 0: unknown. */
 static inline uint32_t mt_tstate_tid(PyThreadState *tstate)

@@ -22,6 +22,7 @@
 #define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34)  /* at its end the process may be renamed */
 #define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
 #define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
+#define MT_VALUE_PER_TYPE (UINT64_C(1) << 37)       /* of many functions: ask for this one */
 
 /* Both are called with the GIL. */
 struct mt_hook {
@@ -98,6 +99,7 @@ static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
             return 0;
     }
 }
+uint64_t mt__cfunc_value_per_type(PyCFunctionObject *function); /* after MT_VALUE_PER_TYPE */
 uint64_t mt__cfunc_define(PyCFunctionObject *function);
 
 /* stack.c */
@@ -106,7 +108,7 @@ uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
 extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
 
 /* threads.c */
-extern PyThreadState *mt__seen_head; /* of the thread list, when it was last walked */
+extern uint64_t mt__seen_thread; /* number of the newest one, when the list was last walked */
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
 void mt__threads_stop(void);
 void mt__threads_walk(void);

@@ -46,6 +46,8 @@ __attribute__((noinline, cold)) static void c_slow(PyCFunctionObject *function, 
 {
     int saved = errno;
     uint64_t value = mt_cfunc_value(function->m_ml);
+    if (value & MT_VALUE_PER_TYPE)
+        value = mt__cfunc_value_per_type(function);
     if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {
         if (!mt_id_valid(mt__slot, (uint32_t)value))
             value = mt__cfunc_define(function);
@@ -87,12 +89,12 @@ static inline int on_event(PyFrameObject *frame, int what, PyObject *arg, bool c
     switch (what) {
     case PyTrace_CALL:
         /* A new thread is first in the list: C code may have made one. */
-        if (MT_UNLIKELY(PyInterpreterState_ThreadHead(mt__interp) != mt__seen_head))
+        if (MT_UNLIKELY(mt_newest_thread(mt__interp) != mt__seen_thread))
             mt__threads_walk();
         on_python(frame, MT_KIND_PY_BEGIN);
         break;
     case PyTrace_RETURN:
-        on_python(frame, arg != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC);
+        on_python(frame, mt_left_by_exception(frame, arg) ? MT_KIND_PY_END_EXC : MT_KIND_PY_END);
         break;
     case PyTrace_C_CALL:
         if (c_functions)

@@ -21,6 +21,18 @@ static PyObject *raise_status(enum mt_status status, int error, const char *dire
     return NULL;
 }
 
+/* The extension fits every 3.x.*: the version that it was built with says less. */
+static uint32_t running_version(void)
+{
+    PyObject *version = PySys_GetObject("hexversion");
+    unsigned long number = version != NULL ? PyLong_AsUnsignedLong(version) : 0;
+    if (PyErr_Occurred() != NULL) {
+        PyErr_Clear();
+        number = 0;
+    }
+    return number != 0 ? (uint32_t)number : PY_VERSION_HEX;
+}
+
 static bool copy_id(uint8_t out[16], const char *bytes, Py_ssize_t n)
 {
     if (n != 0 && n != 16) {
@@ -60,7 +72,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
         .origin = boot ? MT_ORIGIN_BOOT : MT_ORIGIN_API,
         .engine = MT_ENGINE_SETPROFILE,
         .options = c_functions ? MT_OPTION_C_FUNCTIONS : 0,
-        .python_version = PY_VERSION_HEX,
+        .python_version = running_version(),
         .ops = {.open_calls = mt__open_calls, .attached = mt__threads_attached},
     };
     if (!copy_id(config.run_id, run_id, n_run_id) ||

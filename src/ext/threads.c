@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-PyThreadState *mt__seen_head;
+uint64_t mt__seen_thread;
 
 static Py_tracefunc the_hook;  /* NULL: not recording */
 static bool setting;           /* the audit event is our own */
@@ -223,8 +223,9 @@ static void walk(bool starting)
         return;
     walking = true;
     mt_pending_save(&pending);
-    mt__seen_head = PyInterpreterState_ThreadHead(mt__interp);
-    for (PyThreadState *t = mt__seen_head; t != NULL; t = PyThreadState_Next(t))
+    mt__seen_thread = mt_newest_thread(mt__interp);
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
+         t = PyThreadState_Next(t))
         follow(t, starting);
     mt_pending_restore(&pending);
     walking = false;
@@ -252,7 +253,7 @@ static int on_audit(const char *event, PyObject *args, void *data)
     (void)args;
     (void)data;
     if (event[0] == 's' && strcmp(event, "sys.setprofile") == 0 && the_hook != NULL && !setting) {
-        mt__seen_head = NULL;
+        mt__seen_thread = 0;
         Py_AddPendingCall(on_pending_call, NULL);
     }
     return 0;

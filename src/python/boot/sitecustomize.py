@@ -47,7 +47,7 @@ def load_tracer(home):
     """The extension for this interpreter, without a place in sys.modules."""
     version = "%d.%d" % sys.version_info[:2]
     implementation = getattr(sys, "implementation", None)
-    if implementation is None or implementation.name != "cpython":
+    if implementation is not None and implementation.name != "cpython":
         raise RuntimeError("only CPython can be recorded")
     if not (3, 9) <= sys.version_info[:2] <= (3, 15):
         raise RuntimeError("CPython %s is not supported (3.9 to 3.15 are)" % version)
@@ -123,7 +123,8 @@ def main():
     here = os.path.dirname(__file__)
     sys.path[:] = [entry for entry in sys.path if entry != here]
     sys.path_importer_cache.pop(here, None)
-    sys.modules.pop("sitecustomize", None)
+    # Held on to: Python 2 clears the globals of a module that nobody has.
+    itself = sys.modules.pop("sitecustomize", None)  # noqa: F841
     found = shadowed()
     try:
         arm(os.path.dirname(here))
