@@ -78,6 +78,8 @@ uint32_t mt_core_define_cfunc(const char *owner, size_t n_owner, const char *nam
 bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name);
 void mt_core_name_process(const char *name, size_t n_name);
 void mt_core_note(enum mt_note about, const char *text);
+/* Another engine records than the one that the header names. */
+void mt_core_engine(enum mt_engine engine);
 /* Counts in the header that a hook of the program's own was met in place of ours. */
 void mt_core_displaced(void);
 

@@ -223,6 +223,13 @@ void mt_core_note(enum mt_note about, const char *text)
     mt__unlock(&mask);
 }
 
+void mt_core_engine(enum mt_engine engine)
+{
+    mt__kept.engine = engine;
+    if (mt__process != NULL && mt__process->header != NULL)
+        mt_store_relaxed(&mt__process->header->engine, (uint32_t)engine);
+}
+
 void mt_core_displaced(void)
 {
     if (mt__process != NULL && mt__process->header != NULL)

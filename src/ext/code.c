@@ -55,6 +55,32 @@ void mt__code_set_home(const char *path)
     home_length = n;
 }
 
+/* ---- the lock of the values: only where there is no GIL to do it. Held for moments, without
+ * calls of Python, and taken over forks by nobody: a child of a fork from another thread than the
+ * holder's would wait for ever, so the child forgets it (mt__code_init). */
+#if MT_FREE_THREADED
+static pthread_mutex_t values_lock = PTHREAD_MUTEX_INITIALIZER;
+static void lock_values(void)
+{
+    pthread_mutex_lock(&values_lock);
+}
+static void unlock_values(void)
+{
+    pthread_mutex_unlock(&values_lock);
+}
+static void forget_lock(void)
+{
+    values_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+#else
+static void lock_values(void)
+{
+}
+static void unlock_values(void)
+{
+}
+#endif
+
 /* ---- code objects */
 
 /* The home may be a site-packages: only what is ours in it. */
@@ -84,6 +110,7 @@ static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file
     if (ends_with(file, n_file, "/threading.py"))
         return sets_name ? MT_VALUE_NAMES_THREAD
                : strcmp(name, "<module>") == 0 ? MT_VALUE_IS_THREADING
+               : strcmp(name, "_bootstrap_inner") == 0 ? MT_VALUE_BEGINS_THREAD
                                                : 0;
     if (ends_with(file, n_file, "/multiprocessing/process.py"))
         return sets_name ? MT_VALUE_NAMES_PROCESS : 0;
@@ -170,9 +197,12 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
         value |= id;
     }
     /* What could not be written down is tried again next time. */
-    if ((uint32_t)value != MT_ID_UNKNOWN &&
-        mt_code_extra_set((PyObject *)code, mt__extra_index, (void *)(uintptr_t)value) != 0)
-        PyErr_Clear();
+    if ((uint32_t)value != MT_ID_UNKNOWN) {
+        lock_values();
+        if (mt_code_extra_set((PyObject *)code, mt__extra_index, (void *)(uintptr_t)value) != 0)
+            PyErr_Clear();
+        unlock_values();
+    }
     Py_XDECREF(name_owner);
     Py_XDECREF(file_owner);
     mt_pending_restore(&pending);
@@ -181,75 +211,67 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
 
 /* ---- C functions */
 
-struct mt_cfunc *mt__cfuncs;
-uint64_t mt__cfuncs_mask;
+struct mt_cfuncs *mt__cfuncs;
 static uint64_t n_cfuncs;
 
-static void place(struct mt_cfunc *table, uint64_t mask, const struct mt_cfunc *row)
+/* The row of a definition, or the free one where it would be. */
+static struct mt_cfunc *row_of(struct mt_cfuncs *table, const PyMethodDef *def)
 {
-    uint64_t i = mt__cfunc_hash(row->def) & mask;
-    while (table[i].def != NULL && table[i].def != row->def)
-        i = (i + 1) & mask;
-    table[i] = *row;
+    uint64_t i = mt__cfunc_hash(def) & table->mask;
+    while (table->rows[i].def != NULL && table->rows[i].def != def)
+        i = (i + 1) & table->mask;
+    return &table->rows[i];
 }
 
-/* Twice the room, at half load. The old table is left alone: a profile hook of another thread
- * cannot be inside it (GIL), but the cost of being sure is a few pages. False: no memory. */
+/* Twice the room, at half load. False: no memory. */
 static bool grow(void)
 {
-    uint64_t size = mt__cfuncs == NULL ? 1024 : (mt__cfuncs_mask + 1) * 2;
-    struct mt_cfunc *table = mt_os_pages(size * sizeof *table);
+    struct mt_cfuncs *old = mt__cfuncs;
+    uint64_t n = old == NULL ? 1024 : (old->mask + 1) * 2;
+    struct mt_cfuncs *table = mt_os_pages(sizeof *table + n * sizeof table->rows[0]);
     if (table == NULL)
         return false;
-    for (uint64_t i = 0; mt__cfuncs != NULL && i <= mt__cfuncs_mask; i++) {
-        if (mt__cfuncs[i].def != NULL)
-            place(table, size - 1, &mt__cfuncs[i]);
+    table->mask = n - 1;
+    for (uint64_t i = 0; old != NULL && i <= old->mask; i++) {
+        if (old->rows[i].def != NULL)
+            *row_of(table, old->rows[i].def) = old->rows[i];
     }
-    if (mt__cfuncs != NULL)
-        mt_os_unmap(mt__cfuncs, (mt__cfuncs_mask + 1) * sizeof *table);
-    mt__cfuncs = table;
-    mt__cfuncs_mask = size - 1;
+    mt_store_release(&mt__cfuncs, table); /* pairs with mt_cfunc_value() */
     return true;
 }
 
+/* With the definitions' lock. */
 static void remember(const PyMethodDef *def, PyCFunction function, const char *name,
                      uint64_t value)
 {
     size_t n = strlen(name);
-    struct mt_cfunc row = {
-        .def = def,
-        .function = function,
-        .name = mt__name_head(name),
-        .name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1,
-        .value = value,
-    };
-    if (n_cfuncs * 2 >= mt__cfuncs_mask && !grow())
+    if (n_cfuncs * 2 >= mt__cfuncs->mask && !grow())
         return;
-    uint64_t i = mt__cfunc_hash(def) & mt__cfuncs_mask;
-    while (mt__cfuncs[i].def != NULL && mt__cfuncs[i].def != def)
-        i = (i + 1) & mt__cfuncs_mask;
-    n_cfuncs += mt__cfuncs[i].def == NULL;
-    mt__cfuncs[i] = row;
+    struct mt_cfunc *row = row_of(mt__cfuncs, def);
+    n_cfuncs += row->def == NULL;
+    row->value = 0;
+    row->function = function;
+    row->name = mt__name_head(name);
+    row->name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1;
+    row->value = value;
+    mt_store_release(&row->def, def); /* pairs with mt_cfunc_value() */
 }
 
 /* All types share one definition of __new__. Each type that has one gets a row of its own, where a
  * definition at the type's address would have it. NULL: another function. */
-static PyTypeObject *type_of_new(PyCFunctionObject *function)
+static PyTypeObject *type_of_new(PyObject *callable, const PyMethodDef *def)
 {
-    bool is_new = function->m_self != NULL && PyType_Check(function->m_self) &&
-                  strcmp(function->m_ml->ml_name, "__new__") == 0;
-    return is_new ? (PyTypeObject *)function->m_self : NULL;
+    PyObject *self = PyCFunction_Check(callable) ? PyCFunction_GET_SELF(callable) : NULL;
+    bool is_new = self != NULL && PyType_Check(self) && strcmp(def->ml_name, "__new__") == 0;
+    return is_new ? (PyTypeObject *)self : NULL;
 }
 
-uint64_t mt__cfunc_value_per_type(PyCFunctionObject *function)
+uint64_t mt__cfunc_value_per_type(PyObject *callable)
 {
-    PyTypeObject *type = (PyTypeObject *)function->m_self;
-    const PyMethodDef *key = (const PyMethodDef *)(void *)type;
-    uint64_t i = mt__cfunc_hash(key) & mt__cfuncs_mask;
-    while (mt__cfuncs[i].def != NULL && mt__cfuncs[i].def != key)
-        i = (i + 1) & mt__cfuncs_mask;
-    const struct mt_cfunc *row = &mt__cfuncs[i];
-    bool same = row->def == key && row->function == (PyCFunction)(void (*)(void))type->tp_new &&
+    PyTypeObject *type = (PyTypeObject *)PyCFunction_GET_SELF(callable);
+    const struct mt_cfunc *row = row_of(mt__cfuncs, (const PyMethodDef *)(void *)type);
+    bool same = row->def == (const PyMethodDef *)(void *)type &&
+                row->function == (PyCFunction)(void (*)(void))type->tp_new &&
                 ((row->name ^ mt__name_head(type->tp_name)) & row->name_mask) == 0;
     return same ? row->value : 0;
 }
@@ -287,10 +309,13 @@ static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
     return found;
 }
 
-static const char *owner_of(PyCFunctionObject *function)
+static const char *owner_of(PyObject *callable, const PyMethodDef *def)
 {
+    if (!PyCFunction_Check(callable))
+        return type_name(PyDescr_TYPE(callable));
     const char *owner = NULL;
-    PyObject *self = function->m_self, *module = function->m_module;
+    PyObject *self = ((PyCFunctionObject *)callable)->m_self;
+    PyObject *module = ((PyCFunctionObject *)callable)->m_module;
     if (module != NULL && PyUnicode_Check(module))
         owner = PyUnicode_AsUTF8(module);
     else if (module != NULL && PyModule_Check(module))
@@ -300,9 +325,9 @@ static const char *owner_of(PyCFunctionObject *function)
     else if (self != NULL) {
         PyTypeObject *type = NULL; /* a class method's, a method's, or whose static method it is */
         if (PyType_Check(self))
-            type = defining_type((PyTypeObject *)self, function->m_ml);
+            type = defining_type((PyTypeObject *)self, def);
         if (type == NULL)
-            type = defining_type(Py_TYPE(self), function->m_ml);
+            type = defining_type(Py_TYPE(self), def);
         if (type == NULL)
             type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
         owner = type_name(type);
@@ -311,12 +336,11 @@ static const char *owner_of(PyCFunctionObject *function)
     return owner != NULL ? owner : "";
 }
 
-uint64_t mt__cfunc_define(PyCFunctionObject *function)
+uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def)
 {
     struct mt_pending pending;
-    const PyMethodDef *def = function->m_ml;
     mt_pending_save(&pending);
-    const char *owner = owner_of(function);
+    const char *owner = owner_of(callable, def);
     uint64_t value = 0;
     if (strcmp(owner, "mtrace._tracer") == 0)
         value = MT_VALUE_OWN;
@@ -324,7 +348,8 @@ uint64_t mt__cfunc_define(PyCFunctionObject *function)
         value = MT_VALUE_MAKES_THREADS;
     if (!(value & MT_VALUE_OWN))
         value |= mt_core_define_cfunc(owner, strlen(owner), def->ml_name, strlen(def->ml_name));
-    PyTypeObject *type = type_of_new(function);
+    PyTypeObject *type = type_of_new(callable, def);
+    lock_values();
     if (type != NULL)
         remember(def, def->ml_meth, def->ml_name, MT_VALUE_PER_TYPE);
     if ((uint32_t)value != MT_ID_UNKNOWN) {
@@ -334,6 +359,7 @@ uint64_t mt__cfunc_define(PyCFunctionObject *function)
         else
             remember(def, def->ml_meth, def->ml_name, value);
     }
+    unlock_values();
     mt_pending_restore(&pending);
     return value;
 }
@@ -375,6 +401,9 @@ int mt__code_init(void)
         PyErr_NoMemory();
         return -1;
     }
+#if MT_FREE_THREADED
+    pthread_atfork(NULL, NULL, forget_lock);
+#endif
     mt__extra_index = index;
     mt__layout_known = check_layout();
     return 0;

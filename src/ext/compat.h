@@ -14,6 +14,12 @@
 #include <Python.h>
 
 #include <frameobject.h>
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+/* The frame that an evaluation hook gets is private. */
+#define Py_BUILD_CORE 1
+#include <internal/pycore_frame.h>
+#undef Py_BUILD_CORE
+#endif
 #if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
 #include <opcode.h>
 #define MT_GENERATOR_SUSPENDED (-1) /* of PyGenObject.gi_frame_state */
@@ -34,6 +40,9 @@
 #else
 #define MT_FREE_THREADED 0
 #endif
+
+#define MT_HAVE_MONITORING (PY_VERSION_HEX >= 0x030c0000)
+#define MT_HAVE_FRAME_HOOK (PY_VERSION_HEX < 0x030c0000)
 
 /* ---- hooks */
 
@@ -102,6 +111,18 @@ static inline PyObject *mt_frame_first_argument(PyFrameObject *frame)
 #endif
 }
 
+/* `self` of a method's frame that has just begun: a new reference, or NULL. */
+static inline PyObject *mt_frame_self(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyFrame_GetVarString(frame, "self");
+#else
+    PyObject *self = mt_frame_first_argument(frame);
+    Py_XINCREF(self);
+    return self;
+#endif
+}
+
 static inline PyObject *mt_frame_globals(PyFrameObject *frame)
 {
 #if PY_VERSION_HEX < 0x030b0000
@@ -111,6 +132,32 @@ static inline PyObject *mt_frame_globals(PyFrameObject *frame)
     return NULL;
 #endif
 }
+
+/* What a frame evaluation hook (PEP 523) is given, up to 3.11. */
+#if PY_VERSION_HEX < 0x030b0000
+typedef PyFrameObject mt_eval_frame;
+static inline PyCodeObject *mt_eval_code(mt_eval_frame *frame)
+{
+    return frame->f_code;
+}
+/* Does this evaluation only make the generator? Up to 3.10 none does. */
+static inline bool mt_eval_makes_generator(mt_eval_frame *frame)
+{
+    (void)frame;
+    return false;
+}
+#elif PY_VERSION_HEX < 0x030c0000
+typedef struct _PyInterpreterFrame mt_eval_frame;
+static inline PyCodeObject *mt_eval_code(mt_eval_frame *frame)
+{
+    return frame->f_code;
+}
+static inline bool mt_eval_makes_generator(mt_eval_frame *frame)
+{
+    return (frame->f_code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0 &&
+           frame->owner != FRAME_OWNED_BY_GENERATOR;
+}
+#endif
 
 /* ---- code objects */
 

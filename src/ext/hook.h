@@ -22,11 +22,15 @@
 #define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34)  /* at its end the process may be renamed */
 #define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
 #define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
+#define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 38)  /* at its begin a thread has its name */
 #define MT_VALUE_PER_TYPE (UINT64_C(1) << 37)       /* of many functions: ask for this one */
 
-/* Both are called with the GIL. */
+/* An engine. Functions are called by the thread that starts or stops recording. */
 struct mt_hook {
     enum mt_engine engine;
+    const char *name; /* of --engine */
+    /* Can it record what is asked for in this interpreter? If not, says why in a few words. */
+    bool (*available)(bool c_functions, const char **why_not);
     int (*start)(void); /* for all threads; -1 with an exception: nothing is installed */
     void (*stop)(void);
 };
@@ -62,8 +66,13 @@ struct mt_cfunc {
     uint64_t name_mask; /* which of them count */
     uint64_t value;
 };
-extern struct mt_cfunc *mt__cfuncs;
-extern uint64_t mt__cfuncs_mask;
+struct mt_cfuncs {
+    uint64_t mask; /* rows - 1 */
+    struct mt_cfunc rows[];
+};
+/* The present table. Replaced as a whole when it grows, and the former one is kept: without a GIL
+ * another thread may be looking into it. */
+extern struct mt_cfuncs *mt__cfuncs;
 
 static inline uint64_t mt__cfunc_hash(const PyMethodDef *def)
 {
@@ -87,38 +96,56 @@ __attribute__((no_sanitize_address)) static inline uint64_t mt__name_head(const 
 /* The value of a C function, 0: none yet. Hot. */
 static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
 {
-    uint64_t mask = mt__cfuncs_mask;
-    for (uint64_t i = mt__cfunc_hash(def) & mask;; i = (i + 1) & mask) {
-        const struct mt_cfunc *row = &mt__cfuncs[i];
-        if (MT_LIKELY(row->def == def)) {
+    const struct mt_cfuncs *table = mt_load_acquire(&mt__cfuncs); /* pairs with grow() */
+    for (uint64_t i = mt__cfunc_hash(def) & table->mask;; i = (i + 1) & table->mask) {
+        const struct mt_cfunc *row = &table->rows[i];
+        const PyMethodDef *found = mt_load_acquire(&row->def); /* pairs with remember() */
+        if (MT_LIKELY(found == def)) {
             bool same = row->function == def->ml_meth &&
                         ((row->name ^ mt__name_head(def->ml_name)) & row->name_mask) == 0;
             return MT_LIKELY(same) ? row->value : 0;
         }
-        if (row->def == NULL)
+        if (found == NULL)
             return 0;
     }
 }
-uint64_t mt__cfunc_value_per_type(PyCFunctionObject *function); /* after MT_VALUE_PER_TYPE */
-uint64_t mt__cfunc_define(PyCFunctionObject *function);
+/* `callable` is a builtin function or a method descriptor, `def` its definition. */
+uint64_t mt__cfunc_value_per_type(PyObject *callable); /* after MT_VALUE_PER_TYPE */
+uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def);
+
+/* events.c: events whose function needs more than its value; keep errno. */
+__attribute__((noinline, cold)) void mt__python_slow(PyCodeObject *code, PyFrameObject *frame,
+                                                     enum mt_kind kind);
+__attribute__((noinline, cold)) void mt__c_slow(PyObject *callable, const PyMethodDef *def,
+                                                enum mt_kind kind);
 
 /* stack.c */
 uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id);
 uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
+/* The frame that an event is about is not on the stack at that moment (frame evaluation hook). */
+extern bool mt__frames_off_stack;
 extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
 
 /* threads.c */
 extern uint64_t mt__seen_thread; /* number of the newest one, when the list was last walked */
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
 void mt__threads_stop(void);
+void mt__threads_adopt(void); /* for an engine that sees all threads by itself */
 void mt__threads_walk(void);
 void mt__threads_attached(void);
 void mt__threads_renamed(void);
+void mt__threads_begun(void);
 void mt__threads_process_renamed(void);
 void mt__threads_imported(void);
 
-/* hook_profile.c */
+/* hook_profile.c, hook_monitoring.c, hook_frame.c */
 extern const struct mt_hook mt__hook_setprofile;
+#if MT_HAVE_MONITORING
+extern const struct mt_hook mt__hook_monitoring;
+#endif
+#if MT_HAVE_FRAME_HOOK
+extern const struct mt_hook mt__hook_frame;
+#endif
 int mt__profile_event(PyFrameObject *frame, const char *event, PyObject *arg);
 
 #endif /* MT_EXT_HOOK_H_ */

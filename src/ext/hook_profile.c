@@ -11,55 +11,6 @@
  */
 #include "ext/hook.h"
 
-#include <errno.h>
-
-static void after_special(uint64_t value)
-{
-    if (value & MT_VALUE_NAMES_THREAD)
-        mt__threads_renamed();
-    if (value & MT_VALUE_NAMES_PROCESS)
-        mt__threads_process_renamed();
-    if (value & MT_VALUE_IS_THREADING)
-        mt__threads_imported();
-    if (value & MT_VALUE_MAKES_THREADS)
-        mt__threads_walk();
-}
-
-__attribute__((noinline, cold)) static void python_slow(PyFrameObject *frame, PyCodeObject *code,
-                                                        enum mt_kind kind)
-{
-    int saved = errno;
-    uint64_t value = mt_code_value(code);
-    if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {
-        if (!mt_id_valid(mt__slot, (uint32_t)value))
-            value = mt__code_define(code, frame);
-        if (!(value & MT_VALUE_OWN)) {
-            mt_emit(mt__slot, kind, (uint32_t)value);
-            if (kind != MT_KIND_PY_BEGIN)
-                after_special(value);
-        }
-    }
-    errno = saved;
-}
-
-__attribute__((noinline, cold)) static void c_slow(PyCFunctionObject *function, enum mt_kind kind)
-{
-    int saved = errno;
-    uint64_t value = mt_cfunc_value(function->m_ml);
-    if (value & MT_VALUE_PER_TYPE)
-        value = mt__cfunc_value_per_type(function);
-    if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {
-        if (!mt_id_valid(mt__slot, (uint32_t)value))
-            value = mt__cfunc_define(function);
-        if (!(value & MT_VALUE_OWN)) {
-            mt_emit(mt__slot, kind, (uint32_t)value);
-            if (kind != MT_KIND_C_BEGIN)
-                after_special(value);
-        }
-    }
-    errno = saved;
-}
-
 static inline void on_python(PyFrameObject *frame, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
@@ -68,7 +19,7 @@ static inline void on_python(PyFrameObject *frame, enum mt_kind kind)
     if (MT_LIKELY(mt_id_valid(slot, value)))
         mt_emit(slot, kind, (uint32_t)value);
     else
-        python_slow(frame, code, kind);
+        mt__python_slow(code, frame, kind);
 }
 
 static inline void on_c(PyObject *callable, enum mt_kind kind)
@@ -76,12 +27,12 @@ static inline void on_c(PyObject *callable, enum mt_kind kind)
     if (MT_UNLIKELY(!PyCFunction_Check(callable)))
         return;
     struct mt_slot *slot = mt__slot;
-    PyCFunctionObject *function = (PyCFunctionObject *)callable;
-    uint64_t value = mt_cfunc_value(function->m_ml);
+    const PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
+    uint64_t value = mt_cfunc_value(def);
     if (MT_LIKELY(mt_id_valid(slot, value)))
         mt_emit(slot, kind, (uint32_t)value);
     else
-        c_slow(function, kind);
+        mt__c_slow(callable, def, kind);
 }
 
 static inline int on_event(PyFrameObject *frame, int what, PyObject *arg, bool c_functions)
@@ -144,6 +95,13 @@ int mt__profile_event(PyFrameObject *frame, const char *event, PyObject *arg)
     return 0;
 }
 
+static bool available(bool c_functions, const char **why_not)
+{
+    (void)c_functions;
+    *why_not = "a free-threaded CPython crashes when hooks are set per thread";
+    return !MT_FREE_THREADED;
+}
+
 static int start(void)
 {
     return mt__threads_start(mt__c_functions ? hook_all : hook_python);
@@ -151,6 +109,8 @@ static int start(void)
 
 const struct mt_hook mt__hook_setprofile = {
     .engine = MT_ENGINE_SETPROFILE,
+    .name = "setprofile",
+    .available = available,
     .start = start,
     .stop = mt__threads_stop,
 };

@@ -9,7 +9,55 @@
 PyInterpreterState *mt__interp;
 bool mt__c_functions;
 
+/* In the order in which `auto` prefers them. To add an engine: hook.h. */
+static const struct mt_hook *const hooks[] = {
+#if MT_HAVE_MONITORING
+    &mt__hook_monitoring,
+#endif
+#if MT_HAVE_FRAME_HOOK
+    &mt__hook_frame,
+#endif
+    &mt__hook_setprofile,
+};
+enum { N_HOOKS = sizeof hooks / sizeof hooks[0] };
+
+static const struct mt_hook *chosen; /* for the file that is open; NULL: none */
 static const struct mt_hook *active; /* NULL: not recording */
+
+/* The engine for what is asked for, and, in `why`, the reason in words. NULL: none can record. */
+static const struct mt_hook *choose(const char *wanted, bool c_functions, char *why, size_t n)
+{
+    static const char *const names[] = {
+#define X(name, number, text) text,
+        MT_ENGINE_MAP(X)
+#undef X
+    };
+    const char *why_not = NULL;
+    bool automatic = strcmp(wanted, "auto") == 0 || wanted[0] == '\0', known = automatic;
+    char refused[160] = "";
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !known; i++)
+        known = strcmp(wanted, names[i]) == 0;
+    for (int i = 0; i < N_HOOKS && !automatic; i++) {
+        if (strcmp(wanted, hooks[i]->name) != 0)
+            continue;
+        if (hooks[i]->available(c_functions, &why_not)) {
+            snprintf(why, n, "%s: asked for", wanted);
+            return hooks[i];
+        }
+        snprintf(refused, sizeof refused, "; %s was asked for, but %s", wanted, why_not);
+    }
+    if (!automatic && refused[0] == '\0')
+        snprintf(refused, sizeof refused, "; %.60s was asked for, but %s", wanted,
+                 known ? "this version of CPython has no such engine" : "there is no such engine");
+    for (int i = 0; i < N_HOOKS; i++) {
+        if (!hooks[i]->available(c_functions, &why_not))
+            continue;
+        snprintf(why, n, "%s: the fastest here for what is recorded%s", hooks[i]->name, refused);
+        return hooks[i];
+    }
+    snprintf(why, n, "%s", why_not);
+    return NULL;
+}
 
 static PyObject *raise_status(enum mt_status status, int error, const char *directory)
 {
@@ -45,24 +93,28 @@ static bool copy_id(uint8_t out[16], const char *bytes, Py_ssize_t n)
 }
 
 PyDoc_STRVAR(open_doc,
-             "open(directory, program, executable, home, run_id, parent_id, boot, c_functions)\n"
+             "open(directory, program, executable, home, run_id, parent_id, boot, c_functions,\n"
+             "     engine)\n"
              "--\n\n"
              "Makes the file of this process, DIRECTORY/PROGRAM.PID.trace, that start() records\n"
              "into. run_id and parent_id are 16 bytes or none. boot: the interpreter is just\n"
              "starting; the calls that are open at start() are its own and not recorded.\n"
+             "engine: 'auto' or a name; another engine records, and a note in the file says so,\n"
+             "where that one cannot.\n"
              "Raises OSError if the file cannot be made, RuntimeError if there is one already or\n"
              "this interpreter cannot be recorded.");
 
 static PyObject *tracer_open(PyObject *self, PyObject *args)
 {
     PyObject *directory, *executable;
-    const char *program, *home, *run_id, *parent_id;
+    const char *program, *home, *run_id, *parent_id, *engine;
     Py_ssize_t n_run_id, n_parent_id;
     int boot, c_functions, error;
+    char why[320];
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&sO&sy#y#pp", PyUnicode_FSConverter, &directory, &program,
+    if (!PyArg_ParseTuple(args, "O&sO&sy#y#pps", PyUnicode_FSConverter, &directory, &program,
                           PyUnicode_FSConverter, &executable, &home, &run_id, &n_run_id,
-                          &parent_id, &n_parent_id, &boot, &c_functions))
+                          &parent_id, &n_parent_id, &boot, &c_functions, &engine))
         return NULL;
     PyObject *result = NULL;
     struct mt_core_config config = {
@@ -70,7 +122,6 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
         .program = program,
         .executable = PyBytes_AS_STRING(executable),
         .origin = boot ? MT_ORIGIN_BOOT : MT_ORIGIN_API,
-        .engine = MT_ENGINE_SETPROFILE,
         .options = c_functions ? MT_OPTION_C_FUNCTIONS : 0,
         .python_version = running_version(),
         .ops = {.open_calls = mt__open_calls, .attached = mt__threads_attached},
@@ -78,17 +129,18 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     if (!copy_id(config.run_id, run_id, n_run_id) ||
         !copy_id(config.parent_id, parent_id, n_parent_id))
         goto out;
-    if (MT_FREE_THREADED) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the setprofile engine cannot record a free-threaded CPython");
-        goto out;
-    }
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_RuntimeError, "a subinterpreter cannot be recorded");
         goto out;
     }
     if (mt__code_init() != 0)
         goto out;
+    chosen = choose(engine, c_functions, why, sizeof why);
+    if (chosen == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, why);
+        goto out;
+    }
+    config.engine = chosen->engine;
     mt__interp = PyInterpreterState_Get();
     mt__c_functions = c_functions;
     mt__hide_open_calls = boot;
@@ -98,13 +150,39 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
         raise_status(status, error, config.directory);
         goto out;
     }
-    mt_core_note(MT_NOTE_ENGINE, "setprofile: works on every version");
+    mt_core_note(MT_NOTE_ENGINE, why);
     Py_INCREF(Py_None);
     result = Py_None;
 out:
     Py_DECREF(directory);
     Py_DECREF(executable);
     return result;
+}
+
+/* The chosen engine did not start (an exception says why): the one that works everywhere, unless it
+ * was that one. False: with the exception. */
+static bool fall_back(void)
+{
+    const char *why_not;
+    struct mt_pending pending;
+    char why[320];
+    if (chosen == &mt__hook_setprofile ||
+        !mt__hook_setprofile.available(mt__c_functions, &why_not))
+        return false;
+    mt_pending_save(&pending);
+    snprintf(why, sizeof why, "setprofile: %s did not start; all its places may be taken",
+             chosen->name);
+    if (mt__hook_setprofile.start() != 0) {
+        PyErr_Clear();
+        mt_pending_restore(&pending);
+        return false;
+    }
+    chosen = &mt__hook_setprofile;
+    mt_core_engine(chosen->engine);
+    mt_core_note(MT_NOTE_ENGINE, why);
+    mt_pending_restore(&pending);
+    PyErr_Clear();
+    return true;
 }
 
 PyDoc_STRVAR(start_doc, "start()\n--\n\n"
@@ -119,12 +197,12 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
         PyErr_SetString(PyExc_RuntimeError, "no file is open, or recording is on");
         return NULL;
     }
-    if (mt__hook_setprofile.start() != 0) {
+    if (chosen->start() != 0 && !fall_back()) {
         mt_core_stop();
         return NULL;
     }
     mt__hide_open_calls = false;
-    active = &mt__hook_setprofile;
+    active = chosen;
     Py_RETURN_NONE;
 }
 

@@ -4,6 +4,7 @@
 #include "ext/hook.h"
 
 bool mt__hide_open_calls;
+bool mt__frames_off_stack;
 
 /* The id of a frame's code; 0: our own. */
 static uint32_t id_of(PyFrameObject *frame)
@@ -40,15 +41,16 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
 {
     struct mt_pending pending;
     uint32_t count = 0;
+    bool on_stack = !mt__frames_off_stack;
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_PY_RESUME;
     bool of_c = kind == MT_KIND_C_BEGIN || kind == MT_KIND_C_END || kind == MT_KIND_C_END_EXC;
     if (mt__hide_open_calls)
         return 0;
     mt_pending_save(&pending);
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
-    if (frame != NULL && current_id != NULL && !of_c)
+    if (frame != NULL && current_id != NULL && !of_c && on_stack)
         *current_id = id_of(frame);
-    if (frame != NULL && begins) {
+    if (frame != NULL && begins && on_stack) {
         PyFrameObject *back = PyFrame_GetBack(frame);
         Py_DECREF(frame);
         frame = back;

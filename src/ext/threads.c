@@ -91,6 +91,25 @@ void mt__threads_attached(void)
     mt_pending_restore(&pending);
 }
 
+/* A `threading` thread begins: it is not in the table yet, but an argument of this frame. */
+void mt__threads_begun(void)
+{
+    struct mt_pending pending;
+    Py_ssize_t n;
+    PyObject *owner = NULL;
+    mt_pending_save(&pending);
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyObject *self = frame != NULL ? mt_frame_self(frame) : NULL;
+    const char *text = name_of(self, &n, &owner);
+    if (text != NULL)
+        mt_core_name_thread(mt_core_tid(), text, (size_t)n);
+    Py_XDECREF(owner);
+    Py_XDECREF(self);
+    Py_XDECREF(frame);
+    PyErr_Clear();
+    mt_pending_restore(&pending);
+}
+
 /* Some thread was given another name: which, says the table. */
 void mt__threads_renamed(void)
 {
@@ -157,6 +176,8 @@ static PyObject *thread_hook; /* the one instance */
 void mt__threads_imported(void)
 {
     struct mt_pending pending;
+    if (the_hook == NULL)
+        return; /* an engine that needs no help */
     mt_pending_save(&pending);
     PyObject *module = module_named("threading");
     if (module != NULL && module_attribute("threading", "_profile_hook") == Py_None) {
@@ -190,6 +211,33 @@ static uint32_t tid_of(PyThreadState *tstate)
     return mt_tstate_tid(tstate);
 }
 
+/* A track for a thread that runs already, with the calls that it has open. */
+static void adopt(PyThreadState *tstate, uint32_t tid)
+{
+    uint32_t *ids, n;
+    uint32_t count = mt__stack_of(tstate, &ids, &n);
+    mt_core_adopt(tid, ids, count);
+    if (ids != NULL)
+        mt_os_unmap(ids, n * sizeof *ids);
+    name_thread(tstate->thread_id, tid);
+}
+
+void mt__threads_adopt(void)
+{
+    struct mt_pending pending;
+    mt_core_ready(MT_KIND_PY_END); /* this thread first: it names what the others have open */
+    if (MT_FREE_THREADED)
+        return; /* the others do not stop for us: they state their calls at their next event */
+    mt_pending_save(&pending);
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
+         t = PyThreadState_Next(t)) {
+        uint32_t tid = t != PyThreadState_Get() ? tid_of(t) : 0;
+        if (tid != 0)
+            adopt(t, tid);
+    }
+    mt_pending_restore(&pending);
+}
+
 static void follow(PyThreadState *tstate, bool starting)
 {
     if (tstate->c_profilefunc == the_hook || tstate->c_profileobj == thread_hook)
@@ -200,12 +248,7 @@ static void follow(PyThreadState *tstate, bool starting)
     }
     uint32_t tid = tid_of(tstate);
     if (starting && tid != 0 && tstate != PyThreadState_Get()) {
-        uint32_t *ids, n;
-        uint32_t count = mt__stack_of(tstate, &ids, &n);
-        mt_core_adopt(tid, ids, count);
-        if (ids != NULL)
-            mt_os_unmap(ids, n * sizeof *ids);
-        name_thread(tstate->thread_id, tid);
+        adopt(tstate, tid);
     } else if (!starting && tid != 0 && mt_core_resync(tid, MT_RESYNC_HOOK)) {
         mt_core_displaced(); /* it had the hook once */
     }

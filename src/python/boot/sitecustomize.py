@@ -100,9 +100,10 @@ def arm(home):
         if tracer.recording():
             return
         options = os.environ.get("MTRACE_OPTIONS", "").split(",")
+        engines = [word[len("engine="):] for word in options if word.startswith("engine=")]
         run_id, parent_id = identifier("MTRACE_RUN"), identifier("MTRACE_PARENT")
         tracer.open(directory, program_name(), sys.executable or "", home, run_id, parent_id,
-                    True, "no-c" not in options)
+                    True, "no-c" not in options, engines[-1] if engines else "auto")
         os.environ["MTRACE_PARENT"] = tracer.file_id().hex()
         tracer.start()
     except Exception as error:

@@ -38,6 +38,9 @@ class Tracer:
     c_functions: also record calls of C functions. Without them a trace is smaller, and cheaper.
     children: also record Python processes that are started while this one is recorded (their
         environment tells them so). Forked children are recorded in any case.
+    engine: "auto", the fastest that can record what is asked for, or "setprofile", "monitoring"
+        (3.12 and later), "frame" (up to 3.11, without C functions). Where the named one cannot
+        record, another does, and a note in the file says so.
     program: the PROGRAM of the files' names; default: the name of the running script.
 
     What is recorded is on disk at once, whatever ends the process; stop() is for order, not for
@@ -48,10 +51,12 @@ class Tracer:
     """
 
     def __init__(self, directory: _PathLike = ".", *, c_functions: bool = True,
-                 children: bool = True, program: Optional[str] = None) -> None:
+                 children: bool = True, program: Optional[str] = None,
+                 engine: str = "auto") -> None:
         self.directory: str = os.path.abspath(os.fspath(directory))
         self.c_functions = bool(c_functions)
         self.children = bool(children)
+        self.engine = engine
         if program is None:
             argv = getattr(sys, "argv", None) or [""]
             program = os.path.basename(argv[0])
@@ -73,7 +78,7 @@ class Tracer:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         run_id = os.urandom(16)
         _tracer.open(self.directory, self.program, sys.executable or "", _HOME, run_id, b"",
-                     False, self.c_functions)
+                     False, self.c_functions, self.engine)
         if self.children:
             self._tell_children(run_id)
         _current = self
@@ -127,7 +132,8 @@ class Tracer:
         os.environ["MTRACE_DIR"] = self.directory
         os.environ["MTRACE_HOME"] = _HOME
         os.environ["MTRACE_RUN"] = run_id.hex()
-        os.environ["MTRACE_OPTIONS"] = "" if self.c_functions else "no-c"
+        options = ["engine=" + self.engine] + ([] if self.c_functions else ["no-c"])
+        os.environ["MTRACE_OPTIONS"] = ",".join(options)
         os.environ["PYTHONPATH"] = boot + os.pathsep + path if path else boot
         os.environ["MTRACE_PARENT"] = _tracer.file_id().hex()
 

@@ -1,0 +1,132 @@
+/* hook_frame.c - the `frame` engine: a frame evaluation hook (PEP 523), 3.9 to 3.11, for Python
+ * functions only. Interpreter-wide: it sees every thread from its first frame.
+ *
+ * A frame's begin is recorded before it is evaluated and its end after, so the two always match,
+ * whatever happens in between; the code object is held over the evaluation, for its name may have
+ * to be written anew at the end (a fork).
+ *
+ * The hook costs C stack, which a deep recursion that works untraced may not have. Where little is
+ * left it steps aside: frames below are evaluated as if it were not there, until the one that
+ * stepped aside returns. It steps aside for good when somebody else has the interpreter's hook.
+ */
+#include "ext/hook.h"
+
+#if MT_HAVE_FRAME_HOOK
+
+/* Less C stack than this is left to the program alone. */
+#define MT_STACK_RESERVE (64u << 10)
+
+/* Below this address of the C stack the hook steps aside. At first above every address: the thread
+ * has not been looked at. */
+static __thread uintptr_t stack_limit __attribute__((tls_model("initial-exec"))) = UINTPTR_MAX;
+
+static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int throwing);
+
+/* Where this thread's limit is; 0: unknown, never step aside. */
+static uintptr_t find_limit(void)
+{
+    pthread_attr_t attr;
+    void *lowest = NULL;
+    size_t bytes = 0, guard = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return 0;
+    if (pthread_attr_getstack(&attr, &lowest, &bytes) != 0)
+        lowest = NULL;
+    if (pthread_attr_getguardsize(&attr, &guard) != 0)
+        guard = 0;
+    pthread_attr_destroy(&attr);
+    if (lowest == NULL)
+        return 0;
+    /* A very small stack keeps half of itself for the program. */
+    size_t reserve = bytes / 2 < MT_STACK_RESERVE ? bytes / 2 : MT_STACK_RESERVE;
+    return (uintptr_t)lowest + guard + reserve;
+}
+
+static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
+{
+    PyCodeObject *code = mt_eval_code(frame);
+    if (mt_eval_makes_generator(frame))
+        return _PyEval_EvalFrameDefault(tstate, frame, throwing);
+    Py_INCREF(code);
+    uint64_t value = mt_code_value(code);
+    if (MT_LIKELY(mt_id_valid(mt__slot, value)))
+        mt_emit(mt__slot, MT_KIND_PY_BEGIN, (uint32_t)value);
+    else
+        mt__python_slow(code, NULL, MT_KIND_PY_BEGIN);
+    PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
+    enum mt_kind kind = result != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC;
+    value = mt_code_value(code);
+    if (MT_LIKELY(mt_id_valid(mt__slot, value)))
+        mt_emit(mt__slot, kind, (uint32_t)value);
+    else
+        mt__python_slow(code, NULL, kind);
+    Py_DECREF(code);
+    return result;
+}
+
+/* Little C stack is left, or this is the thread's first frame. */
+__attribute__((noinline, cold)) static PyObject *eval_low(PyThreadState *tstate,
+                                                          mt_eval_frame *frame, int throwing)
+{
+    static bool noted;
+    if (stack_limit == UINTPTR_MAX) {
+        stack_limit = find_limit();
+        if ((uintptr_t)__builtin_frame_address(0) >= stack_limit)
+            return record(tstate, frame, throwing);
+    }
+    if (!noted) {
+        noted = true;
+        mt_core_note(MT_NOTE_UNTRACED, "a recursion left little C stack: the calls below it were "
+                                       "not recorded (frame engine)");
+    }
+    _PyInterpreterState_SetEvalFrameFunc(mt__interp, _PyEval_EvalFrameDefault);
+    PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
+    if (mt_core_recording() &&
+        _PyInterpreterState_GetEvalFrameFunc(mt__interp) == _PyEval_EvalFrameDefault)
+        _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval);
+    return result;
+}
+
+static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
+{
+    if (MT_UNLIKELY((uintptr_t)__builtin_frame_address(0) < stack_limit))
+        return eval_low(tstate, frame, throwing);
+    return record(tstate, frame, throwing);
+}
+
+static bool available(bool c_functions, const char **why_not)
+{
+    _PyFrameEvalFunction present =
+        _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get());
+    *why_not = c_functions ? "it does not see C functions"
+                           : "another tool evaluates this interpreter's frames";
+    return !c_functions && present == _PyEval_EvalFrameDefault;
+}
+
+static int start(void)
+{
+    mt__frames_off_stack = true;
+    mt__threads_adopt();
+    _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval);
+    return 0;
+}
+
+static void stop(void)
+{
+    if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == eval)
+        _PyInterpreterState_SetEvalFrameFunc(mt__interp, _PyEval_EvalFrameDefault);
+    else
+        mt_core_note(MT_NOTE_HOOK, "another tool took the frame evaluation hook; since then "
+                                   "nothing was recorded");
+    mt__frames_off_stack = false;
+}
+
+const struct mt_hook mt__hook_frame = {
+    .engine = MT_ENGINE_FRAME,
+    .name = "frame",
+    .available = available,
+    .start = start,
+    .stop = stop,
+};
+
+#endif /* MT_HAVE_FRAME_HOOK */

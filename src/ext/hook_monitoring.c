@@ -1,0 +1,247 @@
+/* hook_monitoring.c - the `monitoring` engine: sys.monitoring (PEP 669), 3.12 and later.
+ *
+ * Interpreter-wide: one registration sees every thread, also those that C code makes, from their
+ * first frame; and no event needs a frame object. The callbacks are objects of a C type with a
+ * vectorcall slot of its own: the interpreter calls straight into them.
+ *
+ * What holds: a callback returns None whatever happens, leaves errno and a pending exception
+ * alone, and never asks to be disabled (DISABLE is wrong for C calls, whose site may call another
+ * function next time, and is an error for some events in some versions).
+ *
+ * To agree with the profile hook, C functions are builtin functions and method descriptors; what
+ * else is callable (types, partial objects, slot wrappers) is not recorded.
+ */
+#include "ext/hook.h"
+
+#include <stdarg.h>
+
+#if MT_HAVE_MONITORING
+
+/* The events that are used, by their names in sys.monitoring.events: numbers differ from version
+ * to version. X(NAME, needs C functions) */
+#define MT_MONITORING_MAP(X)                                                                       \
+    X(PY_START, false)                                                                             \
+    X(PY_RESUME, false)                                                                            \
+    X(PY_THROW, false)                                                                             \
+    X(PY_RETURN, false)                                                                            \
+    X(PY_YIELD, false)                                                                             \
+    X(PY_UNWIND, false)                                                                            \
+    X(CALL, true)                                                                                  \
+    X(C_RETURN, true)                                                                              \
+    X(C_RAISE, true)
+
+static PyObject *monitoring; /* sys.monitoring; borrowed, it lives as long as we record */
+static PyObject *missing;    /* sys.monitoring.MISSING; a reference for good */
+static int tool = -1;        /* our id; -1: none */
+
+/* ---- Python frames */
+
+static inline PyObject *on_python(PyObject *const *args, enum mt_kind kind)
+{
+    struct mt_slot *slot = mt__slot;
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    uint64_t value = mt_code_value(code);
+    if (MT_LIKELY(mt_id_valid(slot, value)))
+        mt_emit(slot, kind, (uint32_t)value);
+    else
+        mt__python_slow(code, NULL, kind);
+    Py_RETURN_NONE;
+}
+
+#define PYTHON_CALLBACK(name, kind)                                                                \
+    static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n, PyObject *names)   \
+    {                                                                                              \
+        (void)self;                                                                                \
+        (void)n;                                                                                   \
+        (void)names;                                                                               \
+        return on_python(args, kind);                                                              \
+    }
+PYTHON_CALLBACK(PY_START, MT_KIND_PY_BEGIN)
+PYTHON_CALLBACK(PY_RESUME, MT_KIND_PY_RESUME)
+PYTHON_CALLBACK(PY_THROW, MT_KIND_PY_RESUME)
+PYTHON_CALLBACK(PY_RETURN, MT_KIND_PY_END)
+PYTHON_CALLBACK(PY_YIELD, MT_KIND_PY_SUSPEND)
+PYTHON_CALLBACK(PY_UNWIND, MT_KIND_PY_END_EXC)
+
+/* ---- C functions */
+
+/* The definition behind what is called; NULL: not what we record. */
+static inline const PyMethodDef *definition_of(PyObject *callable, PyObject *first)
+{
+    if (PyCFunction_Check(callable))
+        return ((PyCFunctionObject *)callable)->m_ml;
+    /* Without an object it is an error of the program's, of which no call comes. */
+    if (Py_TYPE(callable) == &PyMethodDescr_Type && first != missing)
+        return ((PyMethodDescrObject *)callable)->d_method;
+    return NULL;
+}
+
+static inline PyObject *on_c(PyObject *const *args, enum mt_kind kind)
+{
+    PyObject *callable = args[2];
+    const PyMethodDef *def = definition_of(callable, args[3]);
+    if (def != NULL) {
+        struct mt_slot *slot = mt__slot;
+        uint64_t value = mt_cfunc_value(def);
+        if (MT_LIKELY(mt_id_valid(slot, value)))
+            mt_emit(slot, kind, (uint32_t)value);
+        else
+            mt__c_slow(callable, def, kind);
+    }
+    Py_RETURN_NONE;
+}
+
+#define C_CALLBACK(name, kind)                                                                     \
+    static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n, PyObject *names)   \
+    {                                                                                              \
+        (void)self;                                                                                \
+        (void)n;                                                                                   \
+        (void)names;                                                                               \
+        return on_c(args, kind);                                                                   \
+    }
+C_CALLBACK(CALL, MT_KIND_C_BEGIN)
+C_CALLBACK(C_RETURN, MT_KIND_C_END)
+C_CALLBACK(C_RAISE, MT_KIND_C_END_EXC)
+
+/* ---- callbacks as objects */
+
+struct callback {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+};
+
+static PyTypeObject callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "mtrace._tracer.Callback",
+    .tp_basicsize = sizeof(struct callback),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_doc = "Records one kind of event of sys.monitoring.",
+    .tp_vectorcall_offset = offsetof(struct callback, vectorcall),
+    .tp_call = PyVectorcall_Call,
+};
+
+static const struct {
+    const char *name;
+    bool of_c;
+    vectorcallfunc function;
+} events[] = {
+#define X(name, of_c) {#name, of_c, on_##name},
+    MT_MONITORING_MAP(X)
+#undef X
+};
+enum { N_EVENTS = sizeof events / sizeof events[0] };
+
+/* Calls monitoring.NAME(...) and drops the result. */
+static int call(const char *name, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    PyObject *function = PyObject_GetAttrString(monitoring, name);
+    PyObject *tuple = function != NULL ? Py_VaBuildValue(format, args) : NULL;
+    va_end(args);
+    PyObject *result = tuple != NULL ? PyObject_CallObject(function, tuple) : NULL;
+    Py_XDECREF(function);
+    Py_XDECREF(tuple);
+    Py_XDECREF(result);
+    return result != NULL ? 0 : -1;
+}
+
+/* The number of an event in this version; 0: none, with an exception. */
+static long event_number(const char *name)
+{
+    PyObject *numbers = PyObject_GetAttrString(monitoring, "events");
+    PyObject *number = numbers != NULL ? PyObject_GetAttrString(numbers, name) : NULL;
+    long value = number != NULL ? PyLong_AsLong(number) : 0;
+    Py_XDECREF(numbers);
+    Py_XDECREF(number);
+    return value > 0 ? value : 0;
+}
+
+/* Takes a free tool id: first those that nobody has a claim to by convention (0 is the debugger's,
+ * 1 coverage's, 2 cProfile's, 5 an optimizer's), never 2, and never one that is in use. */
+static int take_tool(void)
+{
+    static const int order[] = {4, 3, 5, 1, 0};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (call("use_tool_id", "(is)", order[i], "mtrace") == 0) {
+            tool = order[i];
+            return 0;
+        }
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_RuntimeError, "all tool ids of sys.monitoring are in use");
+    return -1;
+}
+
+/* Takes everything back, as far as it was done. Keeps a pending exception. */
+static void stop(void)
+{
+    struct mt_pending pending;
+    if (tool < 0)
+        return;
+    mt_pending_save(&pending);
+    if (call("set_events", "(ii)", tool, 0) != 0)
+        PyErr_Clear();
+    for (int i = 0; i < N_EVENTS; i++) {
+        long number = event_number(events[i].name);
+        if (number == 0 || call("register_callback", "(ilO)", tool, number, Py_None) != 0)
+            PyErr_Clear();
+    }
+    if (call("free_tool_id", "(i)", tool) != 0)
+        PyErr_Clear();
+    tool = -1;
+    mt_pending_restore(&pending);
+}
+
+static int start(void)
+{
+    long all = 0;
+    if (PyType_Ready(&callback_type) != 0 || take_tool() != 0)
+        return -1;
+    for (int i = 0; i < N_EVENTS; i++) {
+        if (events[i].of_c && !mt__c_functions)
+            continue;
+        long number = event_number(events[i].name);
+        struct callback *callback = number != 0 ? PyObject_New(struct callback, &callback_type)
+                                                : NULL;
+        if (callback == NULL)
+            goto fail;
+        callback->vectorcall = events[i].function;
+        int done = call("register_callback", "(ilO)", tool, number, callback);
+        Py_DECREF(callback);
+        if (done != 0)
+            goto fail;
+        all |= number;
+    }
+    mt__threads_adopt();
+    /* C_RETURN and C_RAISE come with CALL and have no switch of their own in every version. */
+    if (call("set_events", "(il)", tool, all) != 0)
+        goto fail;
+    return 0;
+fail:
+    stop();
+    return -1;
+}
+
+static bool available(bool c_functions, const char **why_not)
+{
+    (void)c_functions;
+    monitoring = PySys_GetObject("monitoring");
+    *why_not = "sys.monitoring is missing";
+    if (monitoring == NULL)
+        return false;
+    if (missing == NULL) {
+        missing = PyObject_GetAttrString(monitoring, "MISSING");
+        PyErr_Clear();
+    }
+    return missing != NULL;
+}
+
+const struct mt_hook mt__hook_monitoring = {
+    .engine = MT_ENGINE_MONITORING,
+    .name = "monitoring",
+    .available = available,
+    .start = start,
+    .stop = stop,
+};
+
+#endif /* MT_HAVE_MONITORING */
