@@ -35,6 +35,9 @@
 #error "mtrace supports CPython 3.9 to 3.15"
 #endif
 
+/* The version that the extension was built with; it fits every release of the same minor one. */
+#define MT_PYTHON_VERSION PY_VERSION_HEX
+
 #ifdef Py_GIL_DISABLED
 #define MT_FREE_THREADED 1
 #else
@@ -140,6 +143,10 @@ static inline PyCodeObject *mt_eval_code(mt_eval_frame *frame)
 {
     return frame->f_code;
 }
+static inline PyFrameObject *mt_eval_object(mt_eval_frame *frame)
+{
+    return frame;
+}
 /* Does this evaluation only make the generator? Up to 3.10 none does. */
 static inline bool mt_eval_makes_generator(mt_eval_frame *frame)
 {
@@ -151,6 +158,12 @@ typedef struct _PyInterpreterFrame mt_eval_frame;
 static inline PyCodeObject *mt_eval_code(mt_eval_frame *frame)
 {
     return frame->f_code;
+}
+/* The frame as an object, where it is one; else NULL. */
+static inline PyFrameObject *mt_eval_object(mt_eval_frame *frame)
+{
+    (void)frame;
+    return NULL;
 }
 static inline bool mt_eval_makes_generator(mt_eval_frame *frame)
 {
@@ -222,6 +235,19 @@ static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
 #else
     (void)frame;
     return arg == NULL;
+#endif
+}
+
+/* ---- types */
+
+/* A type's namespace, a new reference; NULL: it has none. */
+static inline PyObject *mt_type_dict(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyType_GetDict(type);
+#else
+    Py_XINCREF(type->tp_dict);
+    return type->tp_dict;
 #endif
 }
 

@@ -52,7 +52,7 @@ static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int 
     if (MT_LIKELY(mt_id_valid(mt__slot, value)))
         mt_emit(mt__slot, MT_KIND_PY_BEGIN, (uint32_t)value);
     else
-        mt__python_slow(code, NULL, MT_KIND_PY_BEGIN);
+        mt__python_slow(code, mt_eval_object(frame), MT_KIND_PY_BEGIN);
     PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
     enum mt_kind kind = result != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC;
     value = mt_code_value(code);
