@@ -269,20 +269,27 @@ static const char *type_name(PyTypeObject *type)
     return dot != NULL ? dot + 1 : type->tp_name;
 }
 
-/* The type that defines the method, which may be a base of the object's; NULL: none of them. */
+/* The type that defines the method, which may be a base of the object's, also one whose method the
+ * object's type overrides; NULL: none of them. */
 static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
 {
-    PyObject *name = PyUnicode_FromString(def->ml_name);
+    PyObject *name = PyUnicode_FromString(def->ml_name), *mro = type->tp_mro;
     PyTypeObject *found = NULL;
-    if (name != NULL) {
-        PyObject *method = _PyType_Lookup(type, name);
-        if (method != NULL &&
-            (Py_TYPE(method) == &PyMethodDescr_Type ||
-             Py_TYPE(method) == &PyClassMethodDescr_Type) &&
-            ((PyMethodDescrObject *)method)->d_method == def)
-            found = PyDescr_TYPE(method);
-        Py_DECREF(name);
+    for (Py_ssize_t i = 0; name != NULL && mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        PyObject *dict = PyType_Check(base) ? mt_type_dict(base) : NULL;
+        PyObject *method = dict != NULL ? PyDict_GetItem(dict, name) : NULL;
+        bool is_it = method != NULL &&
+                     (Py_TYPE(method) == &PyMethodDescr_Type ||
+                      Py_TYPE(method) == &PyClassMethodDescr_Type) &&
+                     ((PyMethodDescrObject *)method)->d_method == def;
+        Py_XDECREF(dict);
+        if (is_it) {
+            found = base;
+            break;
+        }
     }
+    Py_XDECREF(name);
     PyErr_Clear();
     return found;
 }

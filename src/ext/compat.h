@@ -29,6 +29,9 @@
 #error "mtrace supports CPython 3.9 to 3.15"
 #endif
 
+/* The version that the extension was built with; it fits every release of the same minor one. */
+#define MT_PYTHON_VERSION PY_VERSION_HEX
+
 #ifdef Py_GIL_DISABLED
 #define MT_FREE_THREADED 1
 #else
@@ -175,6 +178,19 @@ static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
 #else
     (void)frame;
     return arg == NULL;
+#endif
+}
+
+/* ---- types */
+
+/* A type's namespace, a new reference; NULL: it has none. */
+static inline PyObject *mt_type_dict(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyType_GetDict(type);
+#else
+    Py_XINCREF(type->tp_dict);
+    return type->tp_dict;
 #endif
 }
 

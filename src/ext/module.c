@@ -30,7 +30,7 @@ static uint32_t running_version(void)
         PyErr_Clear();
         number = 0;
     }
-    return number != 0 ? (uint32_t)number : PY_VERSION_HEX;
+    return number != 0 ? (uint32_t)number : MT_PYTHON_VERSION;
 }
 
 static bool copy_id(uint8_t out[16], const char *bytes, Py_ssize_t n)

@@ -246,15 +246,30 @@ static int on_pending_call(void *unused)
     return 0;
 }
 
+/* `threading` forgets our object: its threads are found by the walk alone. */
+static void leave_threading(void)
+{
+    PyObject *module = module_named("threading");
+    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
+        PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
+        PyErr_Clear();
+}
+
 /* Somebody is about to set a profile function, or to take one away, on this thread: look at all
- * threads a little later, on the main thread or at the next call of any followed one. */
+ * threads a little later, on the main thread or at the next call of any followed one.
+ * Somebody adds an audit hook: it may forbid sys.setprofile, which `threading` calls with our
+ * object, and a thread that is refused does not run. */
 static int on_audit(const char *event, PyObject *args, void *data)
 {
     (void)args;
     (void)data;
-    if (event[0] == 's' && strcmp(event, "sys.setprofile") == 0 && the_hook != NULL && !setting) {
+    if (event[0] != 's' || the_hook == NULL || setting)
+        return 0;
+    if (strcmp(event, "sys.setprofile") == 0) {
         mt__seen_thread = 0;
         Py_AddPendingCall(on_pending_call, NULL);
+    } else if (strcmp(event, "sys.addaudithook") == 0) {
+        leave_threading();
     }
     return 0;
 }
@@ -295,8 +310,5 @@ void mt__threads_stop(void)
             PyErr_Clear();
     }
     setting = false;
-    PyObject *module = module_named("threading");
-    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
-        PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
-        PyErr_Clear();
+    leave_threading();
 }
