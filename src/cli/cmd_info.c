@@ -136,8 +136,9 @@ static void print_head(const struct mt_timeline *timeline, const struct mt_proce
         put(&timeline->processes[process->parent].name);
     }
     putchar('\n');
-    if (process->former != MT_NONE || process->image)
-        printf(LABEL "%u, the process has started recording before\n", "image", process->image);
+    if (process->former != MT_NONE)
+        printf(LABEL "this process was recorded before: it has called exec, or started anew\n",
+               "image");
     if (timeline->n_hosts > 1) {
         printf(LABEL, "host");
         put(&process->host);
@@ -166,20 +167,18 @@ static void print_time(const struct mt_set *set, const struct mt_process *proces
 {
     const struct mt_timeline *timeline = mt_set_timeline(set);
     struct mt_file_info first, file;
-    bool is_stopped = true;
     uint64_t end_ns = 0;
     mt_set_file(set, process->first_file, &first);
     for (uint32_t i = 0; i < process->n_files; i++) {
         mt_set_file(set, process->first_file + i, &file);
         end_ns = file.end_ns > end_ns ? file.end_ns : end_ns;
-        is_stopped = file.header->flags & MT_FLAG_STOPPED;
     }
     printf(LABEL, "time");
     print_wall_time(timeline->zero_real_ns + process->start_ns);
     printf(", at %.6f s", (double)process->start_ns / 1e9);
-    printf(", for %s%s, clock: %s\n",
+    printf(", for %s, clock: %s\n",
            duration(end_ns > process->start_ns ? end_ns - process->start_ns : 0),
-           is_stopped ? "" : " (recording was not stopped)", clock_text(first.header->clock));
+           clock_text(first.header->clock));
     totals->end_ns = end_ns > totals->end_ns ? end_ns : totals->end_ns;
 }
 
@@ -234,10 +233,12 @@ static void print_counts(const struct mt_counts *counts)
 {
     printf(LABEL "%s Python, %s C, %s unfinished\n", "calls", count(counts->n_python_calls),
            count(counts->n_c_calls), count(counts->n_unfinished));
-    if (counts->n_repaired || counts->n_dropped)
-        printf(LABEL "%s call%s ended without a record, %s end%s without a call left out\n",
-               "repaired", count(counts->n_repaired), plural(counts->n_repaired),
-               count(counts->n_dropped), plural(counts->n_dropped));
+    if (counts->n_repaired)
+        printf(LABEL "%s call%s must have ended, but no record says so\n", "repaired",
+               count(counts->n_repaired), plural(counts->n_repaired));
+    if (counts->n_dropped)
+        printf(LABEL "%s end%s of calls that began before recording, or without a record\n",
+               "left out", count(counts->n_dropped), plural(counts->n_dropped));
     if (counts->n_unknown_ids)
         printf(LABEL "%s record%s of functions without a definition\n", "unknown",
                count(counts->n_unknown_ids), plural(counts->n_unknown_ids));

@@ -255,7 +255,7 @@ static bool conclude(const struct run_options *run, struct mt_run_place *place,
                      const uint8_t run_id[16])
 {
     struct mt_run_result result;
-    mt__run_result_open(&result, place, run_id, &mt_cli_reporter);
+    mt__run_result_open(&result, place, run_id, !run->quiet, &mt_cli_reporter);
     result.output = run->output;
     bool complete = run->output == NULL;
     if (run->output != NULL && result.set != NULL) {

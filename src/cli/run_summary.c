@@ -101,7 +101,8 @@ static struct mt_set *open_set(const struct mt_run_paths *paths, const uint8_t r
 }
 
 void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place *place,
-                         const uint8_t run_id[16], const struct mt_reporter *reporter)
+                         const uint8_t run_id[16], bool count,
+                         const struct mt_reporter *reporter)
 {
     memset(result, 0, sizeof *result);
     result->place = place;
@@ -110,8 +111,8 @@ void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place
     struct mt_run_paths paths;
     for (int step = 0;; step++) {
         struct search search = {.run_id = run_id, .pid_ns = self.pid_ns};
-        result->listed =
-            mt__run_place_list(place, MT_FILE_SUFFIX, is_of_run, &search, &paths);
+        bool listed = mt__run_place_list(place, MT_FILE_SUFFIX, is_of_run, &search, &paths);
+        result->list_error = listed ? 0 : errno;
         if (!search.running || step == SETTLE_STEPS)
             break;
         mt__run_paths_free(&paths);
@@ -120,7 +121,7 @@ void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place
     if (paths.n > 0)
         result->set = open_set(&paths, run_id, reporter);
     mt__run_paths_free(&paths);
-    if (result->set != NULL && mt_set_stats(result->set, &result->stats, NULL) != MT_OK)
+    if (result->set != NULL && count && mt_set_stats(result->set, &result->stats, NULL) != MT_OK)
         memset(&result->stats.counts, 0, sizeof result->stats.counts);
     struct timespec since = place->since;
     mt__run_place_list(place, MT_UNTRACED_SUFFIX, is_recent, &since, &result->untraced);
@@ -374,8 +375,9 @@ static void print_timeline(FILE *out, const struct mt_run_result *result)
 static void print_nothing(FILE *out, const struct mt_run_result *result)
 {
     fputs("mtrace: no process was traced", out);
-    if (!result->listed)
-        fprintf(out, ", or %s cannot be listed: %s\n", result->place->path, strerror(errno));
+    if (result->list_error != 0)
+        fprintf(out, ", as far as can be seen: %s cannot be listed: %s\n",
+                result->place->path, strerror(result->list_error));
     else if (result->untraced.n > 0)
         fputc('\n', out);
     else

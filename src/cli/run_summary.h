@@ -12,8 +12,8 @@
 struct mt_run_result {
     const struct mt_run_place *place;
     struct mt_set *set;           /* finished; NULL: no file of the run was found */
-    struct mt_set_stats stats;
-    bool listed;                  /* the directory could be listed */
+    struct mt_set_stats stats;    /* zeros unless they were wanted */
+    int list_error;               /* the errno that kept the directory from being listed, or 0 */
     struct mt_run_paths untraced; /* notes of interpreters that could not be recorded */
     const char *output;           /* -o, or NULL */
     bool merged;                  /* the output is complete */
@@ -21,10 +21,12 @@ struct mt_run_result {
     bool kept;                    /* the trace files stay */
 };
 
-/* Finds the files of the run. Processes that the program left behind and that are about to end get
+/* Finds the files of the run, and fills in `stats` if `count` says so, for which they are read as a
+ * whole. Processes that the program left behind and that are about to end get
  * a moment to do so, no more. `reporter` is told of files that are damaged. */
 void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place *place,
-                         const uint8_t run_id[16], const struct mt_reporter *reporter);
+                         const uint8_t run_id[16], bool count,
+                         const struct mt_reporter *reporter);
 void mt__run_result_close(struct mt_run_result *result);
 
 /* How many of the recorded processes go on. */

@@ -184,10 +184,12 @@ int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map)
     if (error != 0 && part_helps(error)) {
         int first = error;
         error = next_part();
-        if (error == 0)
+        if (error == 0) {
+            mt__process->part_error = (uint32_t)first;
             error = append(*bytes, map);
-        else
+        } else {
             error = first;
+        }
     }
     if (error == 0)
         MT_TESTPOINT(chunk_appended);

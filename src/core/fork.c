@@ -33,6 +33,7 @@ static void before_fork(void)
         return;
     mt__lock(&mask);
     mt__kept.fork_mask = mask;
+    mt__kept.fork_locked = 1;
     mt__kept.fork_tick = mt__now();
     mt__kept.fork_tid = mt_os_tid();
     errno = saved;
@@ -40,17 +41,19 @@ static void before_fork(void)
 
 static void after_fork_parent(void)
 {
-    if (mt__kept.fork_tick == 0)
+    if (!mt__kept.fork_locked)
         return;
     struct mt_os_mask mask = mt__kept.fork_mask;
+    mt__kept.fork_locked = 0;
     mt__kept.fork_tick = 0;
     mt__unlock(&mask);
 }
 
 static void after_fork_child(void)
 {
-    if (mt__kept.fork_tick == 0)
+    if (!mt__kept.fork_locked)
         return;
+    mt__kept.fork_locked = 0;
     if (!mt__kept.wiped_by_kernel)
         mt__wipe_by_hand();
     if (mt__thread != NULL && mt__thread->map != NULL)

@@ -115,14 +115,23 @@ static uint32_t string_id(const char *text, size_t n)
     return id;
 }
 
-/* The next id of a function; MT_ID_UNKNOWN when all are used up. */
-static uint32_t next_id(void)
+/* Defines the next id, in room that was made before: an id that is taken belongs to the present
+ * file. MT_ID_UNKNOWN when all are used up. */
+static uint32_t new_id(enum mt_def type, const struct part *parts, int n_parts)
 {
-    if (mt__kept.next_id >= MT_ID_UNKNOWN) {
-        mt__process->header->loss_reason = MT_LOSS_IDS;
+    uint32_t id = mt__kept.next_id;
+    if (id >= MT_ID_UNKNOWN) {
+        mt_store_relaxed(&mt__process->header->loss_reason, (uint32_t)MT_LOSS_IDS);
         return MT_ID_UNKNOWN;
     }
-    return mt__kept.next_id;
+    mt__kept.next_id = id + 1;
+    return put(type, id, parts, n_parts) ? id : MT_ID_UNKNOWN;
+}
+
+/* Words of a definition with `n` bytes of payload, its head included. */
+static uint32_t words_of(size_t n)
+{
+    return 1 + (uint32_t)((n + 7) / 8);
 }
 
 uint32_t mt_core_define_code(const char *name, size_t n_name, const char *file, size_t n_file,
@@ -133,20 +142,17 @@ uint32_t mt_core_define_code(const char *name, size_t n_name, const char *file, 
         return MT_ID_UNKNOWN;
     n_name = cut(name, n_name);
     n_file = cut(file, n_file);
-    mt__lock(&mask);
     struct mt_def_code def = {.first_line = first_line, .flags = flags};
     def.name_bytes = (uint32_t)n_name;
-    def.file_id = n_file > 0 ? string_id(file, n_file) : 0;
     struct part parts[] = {{&def, sizeof def}, {name, n_name}};
-    /* string_id() may have begun a new file: the id is taken after it. */
-    uint32_t id = next_id();
-    if (id != MT_ID_UNKNOWN) {
-        uint32_t part = mt__process->part;
-        mt__kept.next_id = id + 1;
-        if (!put(MT_DEF_CODE, id, parts, 2))
-            id = MT_ID_UNKNOWN;
-        else if (part != mt__process->part && def.file_id != 0)
-            string_id(file, n_file); /* its string is in the former file: show it here, too */
+    uint32_t id = MT_ID_UNKNOWN;
+    mt__lock(&mask);
+    /* Room for both definitions before either: making room may begin a new file, and what refers
+     * to each other must lie in the same one. */
+    if (make_room(words_of(sizeof(struct mt_def_text) + n_file) +
+                  words_of(sizeof def + n_name))) {
+        def.file_id = n_file > 0 ? string_id(file, n_file) : 0;
+        id = new_id(MT_DEF_CODE, parts, 2);
     }
     mt__unlock(&mask);
     return id;
@@ -159,15 +165,12 @@ uint32_t mt_core_define_cfunc(const char *owner, size_t n_owner, const char *nam
         return MT_ID_UNKNOWN;
     n_owner = cut(owner, n_owner);
     n_name = cut(name, n_name);
-    mt__lock(&mask);
     struct mt_def_cfunc def = {.owner_bytes = (uint32_t)n_owner, .name_bytes = (uint32_t)n_name};
     struct part parts[] = {{&def, sizeof def}, {owner, n_owner}, {name, n_name}};
-    uint32_t id = next_id();
-    if (id != MT_ID_UNKNOWN) {
-        mt__kept.next_id = id + 1;
-        if (!put(MT_DEF_CFUNC, id, parts, 3))
-            id = MT_ID_UNKNOWN;
-    }
+    uint32_t id = MT_ID_UNKNOWN;
+    mt__lock(&mask);
+    if (make_room(words_of(sizeof def + n_owner + n_name)))
+        id = new_id(MT_DEF_CFUNC, parts, 3);
     mt__unlock(&mask);
     return id;
 }

@@ -219,6 +219,7 @@ void mt__emit_slow(uint32_t word)
         /* The name was looked up before the file changed. A Python frame is on the stack and has
          * just been named again; a C function is not: one event is lost. */
         if (current_id == 0) {
+            mt__count_loss((int)mt__process->part_error, 0);
             lose(thread, now);
             goto out;
         }

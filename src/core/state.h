@@ -76,6 +76,7 @@ struct mt_process {
     uint32_t n_numbers; /* threads numbered so far */
     uint32_t n_adopted; /* threads that have not come for their slot yet */
     uint32_t part;
+    uint32_t part_error; /* why the former part was given up; an errno */
     uint32_t first_id;
     uint32_t n_def_chunks;
     uint32_t defs_bytes; /* of the mapped chunk of definitions */
@@ -108,6 +109,7 @@ struct mt_kept {
     uint8_t parent_id[16];
     uint64_t fork_tick; /* between prepare and child: when; 0: a fork that libc did not see */
     uint32_t fork_tid;
+    uint32_t fork_locked; /* between before_fork() and after: it holds the lock */
     struct mt_os_mask fork_mask;
     struct mt_os_process info;
     uint8_t run_id[16];

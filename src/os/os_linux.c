@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -196,6 +197,11 @@ void mt_os_thread_name(uint32_t tid, char *out, size_t size)
     size_t n = slurp(path, out, size);
     if (n > 0 && out[n - 1] == '\n')
         out[n - 1] = '\0';
+    /* Any bytes may be in it, cut anywhere. */
+    for (char *at = out; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
     errno = saved;
 }
 
@@ -323,6 +329,12 @@ void mt_os_restore_signals(const struct mt_os_mask *mask)
 
 static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
 {
+    /* Asked first, because the kernel's answer comes with SIGXFSZ. Should the limit shrink in
+     * between, mt_os_restore_signals() takes the signal back. */
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        offset + bytes > limit.rlim_cur)
+        return EFBIG;
     while (bytes > 0) {
         size_t piece = bytes < sizeof zeros ? bytes : sizeof zeros;
         ssize_t done = pwrite(fd, zeros, piece, (off_t)offset);
@@ -362,6 +374,9 @@ int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void
         return error;
     }
     int error = fstat(fd, &st) == 0 ? 0 : errno;
+    /* The program's umask may have taken what is needed to open the file again. */
+    if (error == 0 && (st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0)
+        error = errno;
     if (error == 0)
         error = write_zeros(fd, 0, bytes);
     if (error == 0)

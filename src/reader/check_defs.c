@@ -157,7 +157,7 @@ static bool check_chunk(struct mt__check *check, const struct mt__def_chunk *chu
 bool mt__check_defs(struct mt__check *check)
 {
     struct defined defined = {0};
-    uint64_t *words = malloc(MT_CHUNK_MAX_BYTES);
+    uint64_t *words = mt__file_new_words(&check->file);
     bool good = words || mt__check_fault(check, MT_NO_OFFSET, "out of memory");
     for (size_t i = 0; good && i < check->file.n_def_chunks; i++)
         good = check_chunk(check, &check->file.def_chunks[i], words, &defined);

@@ -139,10 +139,8 @@ static bool check_chunk(struct mt__check *check, const struct mt__chunk *chunk, 
                         struct thread_state *state)
 {
     uint32_t n_read;
-    uint32_t n_max = (MT_CHUNK_MAX_BYTES - MT_CHUNK_HEADER_BYTES) / sizeof *words;
-    uint32_t n_wanted = chunk->n_words < n_max ? chunk->n_words + 1 : chunk->n_words;
-    if (mt__file_words(&check->input, chunk->offset, words, n_wanted, &n_read, &check->error) !=
-        MT_OK)
+    if (mt__file_words(&check->input, chunk->offset, words, chunk->n_words + 1, &n_read,
+                       &check->error) != MT_OK)
         return false;
     if (n_read < chunk->n_words)
         return mt__check_fault(check, chunk->offset, "was cut while it was being read");
@@ -172,7 +170,7 @@ static bool check_chunk(struct mt__check *check, const struct mt__chunk *chunk, 
 
 bool mt__check_records(struct mt__check *check)
 {
-    uint64_t *words = malloc(MT_CHUNK_MAX_BYTES);
+    uint64_t *words = mt__file_new_words(&check->file);
     bool good = words || mt__check_fault(check, MT_NO_OFFSET, "out of memory");
     for (size_t i = 0; good && i < check->file.n_threads; i++) {
         const struct mt__thread *thread = &check->file.threads[i];

@@ -20,10 +20,11 @@ struct mt__rate mt__rate_make(uint64_t dur_ns, uint64_t n_ticks)
 {
     if (!n_ticks || !dur_ns)
         return (struct mt__rate){0};
-    mt__u128 mult = ((mt__u128)dur_ns << 64) / n_ticks;
+    /* Rounded up, so that n_ticks give dur_ns and not a ns less; what that adds stays below 1 ns. */
+    mt__u128 mult = (((mt__u128)dur_ns << 64) + n_ticks - 1) / n_ticks;
     uint32_t shift = 64;
     while (mult >> 64) {
-        mult >>= 1;
+        mult = (mult + 1) >> 1;
         shift--;
     }
     return (struct mt__rate){(uint64_t)mult, shift};

@@ -167,7 +167,7 @@ static enum mt_status load_chunk(struct loader *loader, const struct mt__def_chu
 static enum mt_status load_chunks(struct loader *loader, const struct mt__input *input,
                                   struct mt__trouble *trouble)
 {
-    uint64_t *words = malloc(MT_CHUNK_MAX_BYTES);
+    uint64_t *words = mt__file_new_words(loader->file);
     enum mt_status status = words ? MT_OK : MT_NOMEM;
     for (size_t i = 0; status == MT_OK && i < loader->file->n_def_chunks; i++) {
         const struct mt__def_chunk *chunk = &loader->file->def_chunks[i];

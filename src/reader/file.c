@@ -11,7 +11,6 @@
 
 #include "base/array.h"
 
-#define CHUNK_MAX_WORDS ((MT_CHUNK_MAX_BYTES - MT_CHUNK_HEADER_BYTES) / sizeof(uint64_t))
 /* Enough to find the first event of a chunk behind the records that may come before it. */
 #define PEEK_WORDS 64u
 
@@ -26,6 +25,11 @@ enum mt_status mt__file_header(const struct mt__input *input, struct mt_file_hea
     if (status == MT_OK)
         status = mt__parse_header(&bytes, n_read, out, empty, error);
     return status;
+}
+
+uint64_t *mt__file_new_words(const struct mt__file *file)
+{
+    return malloc(((size_t)file->max_words + 1) * sizeof(uint64_t));
 }
 
 enum mt_status mt__file_words(const struct mt__input *input, uint64_t chunk_offset, uint64_t *words,
@@ -120,6 +124,7 @@ static enum mt_status extend_index(struct mt__file *file, const struct mt__input
             break;
         }
         uint32_t n_words = words_in_file(file, input, &header, offset, trouble);
+        file->max_words = n_words > file->max_words ? n_words : file->max_words;
         if (kind == MT__CHUNK_EVENTS && with_events)
             status = add_events(file, &header, offset, n_words);
         else if (kind == MT__CHUNK_DEFS)
@@ -231,7 +236,7 @@ static enum mt_status thread_extent(struct mt__file *file, struct mt__thread *th
 enum mt_status mt__file_extents(struct mt__file *file, const struct mt__input *input,
                                 struct mt__trouble *trouble)
 {
-    uint64_t *words = malloc(CHUNK_MAX_WORDS * sizeof *words);
+    uint64_t *words = mt__file_new_words(file);
     enum mt_status status = words ? MT_OK : MT_NOMEM;
     for (size_t i = 0; status == MT_OK && i < file->n_threads; i++)
         status = thread_extent(file, &file->threads[i], input, words, trouble);
@@ -276,6 +281,27 @@ enum mt_status mt__file_open(struct mt__file *file, struct mt__names *names,
         status = open_content(file, &input, names, trouble);
     }
     mt__input_close(&input);
+    return status;
+}
+
+enum mt_status mt__file_reopen(const struct mt__file *file, struct mt__input *input,
+                               struct mt_error *error)
+{
+    struct mt__source source = file->source; /* opening may write into it */
+    uint8_t file_id[sizeof file->header.file_id];
+    size_t n_read = 0;
+    enum mt_status status = mt__input_open(input, &source, error);
+    if (status != MT_OK)
+        return status;
+    input->source = &file->source;
+    /* Numbers of inodes are given anew, too. */
+    status = mt__input_read(input, offsetof(struct mt_file_header, file_id), file_id,
+                            sizeof file_id, &n_read, error);
+    if (status == MT_OK && (n_read < sizeof file_id || memcmp(file_id, file->header.file_id, n_read)))
+        status = mt_error_set(error, MT_GONE, file->source.name, MT_NO_OFFSET,
+                              "was replaced while it was being read");
+    if (status != MT_OK)
+        mt__input_close(input);
     return status;
 }
 

@@ -66,6 +66,7 @@ struct mt__file {
     struct mt__thread *threads;
     size_t n_threads, threads_capacity;
     struct mt_map thread_of; /* number -> index into threads */
+    uint32_t max_words;      /* of any chunk, of records or definitions */
 
     struct mt__moments moments; /* until the set has made the clock */
     struct mt__clock clock;
@@ -103,6 +104,11 @@ enum mt_status mt__file_open(struct mt__file *file, struct mt__names *names,
                              struct mt__trouble *trouble, bool *usable);
 void mt__file_fini(struct mt__file *file);
 
+/* Opens the file once more, for its content. MT_GONE: there is another file under its name now. May
+ * be called by several threads at a time. */
+enum mt_status mt__file_reopen(const struct mt__file *file, struct mt__input *input,
+                               struct mt_error *error);
+
 /* Reads only the header. MT_OK with *empty, or why it is no trace. */
 enum mt_status mt__file_header(const struct mt__input *input, struct mt_file_header *out,
                                bool *empty, struct mt_error *error);
@@ -118,6 +124,8 @@ enum mt_status mt__file_defs(struct mt__file *file, const struct mt__input *inpu
 enum mt_status mt__file_index_defs(struct mt__file *file, const struct mt__input *input,
                                    struct mt__trouble *trouble);
 
+/* Room for any of its chunks, and one word more. NULL: no memory. */
+uint64_t *mt__file_new_words(const struct mt__file *file);
 /* Reads up to n_words words of a chunk's content; *n_read of them are there. */
 enum mt_status mt__file_words(const struct mt__input *input, uint64_t chunk_offset, uint64_t *words,
                               uint32_t n_words, uint32_t *n_read, struct mt_error *error);

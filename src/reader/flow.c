@@ -2,9 +2,9 @@
  * mt_set_finish.
  *
  * A fork says when it happened and on which thread. Of a program that was started otherwise only the
- * kernel's start time is known, to 10 ms: the arrow leaves from the call by which Python starts
- * programs, if one began about then, else from the main thread. Whether a call is open there turns
- * out when the track is walked (emit.c).
+ * kernel's start time is known, to 10 ms: the arrow leaves from a call by which Python starts
+ * programs, if one began about then, each child's from another one; else from the main thread.
+ * Whether a call is open there turns out when the track is walked (emit.c).
  *
  * Invariant afterwards: flows are sorted by track and time; a child has at most one.
  */
@@ -21,9 +21,14 @@
 /* A child that was started and not forked. */
 struct spawn {
     uint32_t process;
+    uint32_t pid;
     uint64_t begin_ns, end_ns; /* when the call that started it may have begun */
-    uint32_t track;            /* where the latest such call is, or MT_NONE */
+};
+
+/* A call of the parent that may have started a child. */
+struct starter {
     uint64_t ts_ns;
+    uint32_t track;
 };
 
 /* ---------------------------------------------------------------------------------- both kinds */
@@ -41,8 +46,8 @@ static uint32_t first_track(const struct mt_set *set, const struct mt_process *p
     return best;
 }
 
-/* The first of the parent's tracks, in the order to show, that goes on at the time; failing that,
- * one with events. Of one tid only, unless that is 0. */
+/* The first of the parent's tracks, in the order to show, that goes on at the time; failing that, the
+ * first one with events. Of one tid only, unless that is 0; then the latest that had begun. */
 static uint32_t track_at(const struct mt_set *set, const struct mt_process *parent, uint32_t tid,
                          uint64_t ts_ns)
 {
@@ -53,8 +58,7 @@ static uint32_t track_at(const struct mt_set *set, const struct mt_process *pare
             continue;
         if (set->tracks[track].first_ns <= ts_ns && set->track_data[track].last_ns >= ts_ns)
             return track;
-        /* One that began before may have ended with the fork: the latest of these. */
-        if (any == MT_NONE || set->tracks[track].first_ns <= ts_ns)
+        if (any == MT_NONE || (tid && set->tracks[track].first_ns <= ts_ns))
             any = track;
     }
     return any;
@@ -138,50 +142,64 @@ static void set_window(const struct mt_set *set, struct spawn *spawn)
                                                      : 0;
 }
 
+/* Processes that start together get rising pids. */
 static int compare_spawns(const void *a, const void *b)
 {
     const struct spawn *x = a, *y = b;
-    return (x->end_ns > y->end_ns) - (x->end_ns < y->end_ns);
+    if (x->end_ns != y->end_ns)
+        return x->end_ns < y->end_ns ? -1 : 1;
+    return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static int compare_starters(const void *a, const void *b)
+{
+    const struct starter *x = a, *y = b;
+    return (x->ts_ns > y->ts_ns) - (x->ts_ns < y->ts_ns);
 }
 
 struct search {
     struct mt_set *set;
     struct spawn *spawns; /* of one parent, by end_ns; all windows are about equally long */
-    size_t n_spawns, capacity;
+    size_t n_spawns, spawns_capacity;
+    struct starter *starters; /* of the same parent, in these windows */
+    size_t n_starters, starters_capacity;
     const uint8_t *starts; /* by function: whether it starts programs */
     uint64_t *words;
+    size_t words_capacity;
+    enum mt_status status;
 };
 
-/* The first window that ends at or after the time. */
-static size_t window_at(const struct search *search, uint64_t ts_ns)
+/* Whether a window has a part of [begin_ns, end_ns]. */
+static bool in_a_window(const struct search *search, uint64_t begin_ns, uint64_t end_ns)
 {
-    size_t low = 0, high = search->n_spawns;
+    size_t low = 0, high = search->n_spawns; /* the first window that ends at begin_ns or later */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (search->spawns[middle].end_ns < ts_ns)
+        if (search->spawns[middle].end_ns < begin_ns)
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
+    return low < search->n_spawns && search->spawns[low].begin_ns <= end_ns;
 }
 
-static void note_call(struct search *search, uint32_t track, uint64_t ts_ns)
+static void note_starter(struct search *search, uint32_t track, uint64_t ts_ns)
 {
-    for (size_t i = window_at(search, ts_ns); i < search->n_spawns; i++) {
-        struct spawn *spawn = &search->spawns[i];
-        if (spawn->begin_ns > ts_ns)
-            break;
-        if (spawn->track == MT_NONE || ts_ns >= spawn->ts_ns) {
-            spawn->track = track;
-            spawn->ts_ns = ts_ns;
-        }
+    if (!in_a_window(search, ts_ns, ts_ns))
+        return;
+    if (!MT_ARRAY_ROOM(search->starters, search->starters_capacity, search->n_starters + 1)) {
+        search->status = MT_NOMEM;
+        return;
     }
+    search->starters[search->n_starters++] = (struct starter){ts_ns, track};
 }
 
 static void search_chunk(struct search *search, const struct mt__input *input,
                          const struct mt__file *file, const struct mt__chunk *chunk, uint32_t track)
 {
+    /* Of a Python function and the C function that it calls, only one is wanted. */
+    bool has_c = file->header.options & MT_OPTION_C_FUNCTIONS;
+    uint32_t wanted = has_c ? MT_KIND_C_BEGIN : MT_KIND_PY_BEGIN;
     uint32_t n_read;
     if (mt__file_words(input, chunk->offset, search->words, chunk->n_words, &n_read, NULL) != MT_OK)
         return;
@@ -191,37 +209,57 @@ static void search_chunk(struct search *search, const struct mt__input *input,
                                    .tick_shift = file->header.tick_shift};
     struct mt__record record;
     while (mt__record_next(&iter, &record) == MT__NEXT_ONE) {
-        if (record.kind != MT_KIND_PY_BEGIN && record.kind != MT_KIND_C_BEGIN)
-            continue;
-        uint32_t func = mt__file_func(file, record.id);
+        uint32_t func =
+            record.kind == wanted ? mt__file_func(file, record.id) : (uint32_t)MT__NO_FUNC;
         if (func != MT__NO_FUNC && search->starts[func])
-            note_call(search, track, mt__file_ns(file, record.tick));
+            note_starter(search, track, mt__file_ns(file, record.tick));
     }
 }
 
 /* Reads only the chunks in which a window lies. */
 static void search_segment(struct search *search, const struct mt__segment *segment, uint32_t track)
 {
-    struct mt__file *file = search->set->files[segment->file];
+    const struct mt__file *file = search->set->files[segment->file];
     const struct mt__thread *thread = &file->threads[segment->thread];
     struct mt__input input;
-    if (mt__input_open(&input, &file->source, NULL) != MT_OK)
+    if (!MT_ARRAY_ROOM(search->words, search->words_capacity, file->max_words))
+        search->status = MT_NOMEM;
+    if (search->status != MT_OK || mt__file_reopen(file, &input, NULL) != MT_OK)
         return;
     for (uint32_t i = 0; i < thread->n_chunks; i++) {
         const struct mt__chunk *chunk = &file->chunks[thread->first_chunk + i];
-        uint64_t begin_ns = mt__file_ns(file, chunk->start_tick);
         uint64_t end_tick = i + 1 < thread->n_chunks ? chunk[1].start_tick : thread->last_tick;
-        size_t window = window_at(search, begin_ns);
-        if (window < search->n_spawns &&
-            search->spawns[window].begin_ns <= mt__file_ns(file, end_tick))
+        if (in_a_window(search, mt__file_ns(file, chunk->start_tick), mt__file_ns(file, end_tick)))
             search_chunk(search, &input, file, chunk, track);
     }
     mt__input_close(&input);
 }
 
+/* From the latest child to the earliest, each takes the latest call that is left and not too late. */
+static void match_starters(struct search *search, const struct mt_process *parent)
+{
+    size_t n_left = search->n_starters;
+    for (size_t i = search->n_spawns; search->status == MT_OK && i-- > 0;) {
+        const struct spawn *spawn = &search->spawns[i];
+        while (n_left && search->starters[n_left - 1].ts_ns > spawn->end_ns)
+            n_left--;
+        uint64_t ts_ns = spawn->end_ns;
+        uint32_t track;
+        if (n_left && search->starters[n_left - 1].ts_ns >= spawn->begin_ns) {
+            n_left--;
+            ts_ns = search->starters[n_left].ts_ns + 1; /* within the call */
+            track = search->starters[n_left].track;
+        } else {
+            track = track_at(search->set, parent, 0, ts_ns);
+        }
+        search->status = add_flow(search->set, spawn->process, track, ts_ns);
+    }
+}
+
 static enum mt_status add_spawns(struct search *search, const struct mt_process *parent)
 {
     struct mt_set *set = search->set;
+    search->n_starters = 0;
     qsort(search->spawns, search->n_spawns, sizeof *search->spawns, compare_spawns);
     for (uint32_t i = 0; i < parent->n_tracks; i++) {
         uint32_t track = parent->first_track + i;
@@ -229,18 +267,10 @@ static enum mt_status add_spawns(struct search *search, const struct mt_process 
         for (uint32_t k = 0; k < data->n_segments; k++)
             search_segment(search, &set->segments[data->first_segment + k], track);
     }
-    enum mt_status status = MT_OK;
-    for (size_t i = 0; status == MT_OK && i < search->n_spawns; i++) {
-        const struct spawn *spawn = &search->spawns[i];
-        uint64_t ts_ns = spawn->ts_ns + 1; /* within the call */
-        uint32_t track = spawn->track;
-        if (track == MT_NONE) {
-            ts_ns = spawn->end_ns;
-            track = track_at(set, parent, 0, ts_ns);
-        }
-        status = add_flow(set, spawn->process, track, ts_ns);
-    }
-    return status;
+    if (search->n_starters)
+        qsort(search->starters, search->n_starters, sizeof *search->starters, compare_starters);
+    match_starters(search, parent);
+    return search->status;
 }
 
 /* -------------------------------------------------------------------------------------- together */
@@ -279,11 +309,12 @@ static enum mt_status add_children(struct search *search, const struct child *ch
         uint32_t process = children[i].process;
         if (is_forked(set, &set->processes[process])) {
             status = add_fork(set, process);
-        } else if (!MT_ARRAY_ROOM(search->spawns, search->capacity, search->n_spawns + 1)) {
+        } else if (!MT_ARRAY_ROOM(search->spawns, search->spawns_capacity,
+                                  search->n_spawns + 1)) {
             status = MT_NOMEM;
         } else {
             struct spawn *spawn = &search->spawns[search->n_spawns++];
-            *spawn = (struct spawn){.process = process, .track = MT_NONE};
+            *spawn = (struct spawn){.process = process, .pid = set->processes[process].real_pid};
             set_window(set, spawn);
         }
         bool is_last = i + 1 == n || children[i + 1].parent != children[i].parent;
@@ -322,8 +353,8 @@ enum mt_status mt__set_flows(struct mt_set *set)
     size_t n_children = 0;
     struct child *children = calloc(set->n_processes + 1, sizeof *children);
     uint8_t *starts = calloc(set->names.n_funcs + 1, 1);
-    struct search search = {.set = set, .starts = starts, .words = malloc(MT_CHUNK_MAX_BYTES)};
-    enum mt_status status = children && starts && search.words ? MT_OK : MT_NOMEM;
+    struct search search = {.set = set, .starts = starts};
+    enum mt_status status = children && starts ? MT_OK : MT_NOMEM;
     for (uint32_t i = 0; status == MT_OK && i < set->n_processes; i++) {
         if (has_arrow(set, &set->processes[i]))
             children[n_children++] = (struct child){set->processes[i].parent, i};
@@ -340,5 +371,6 @@ enum mt_status mt__set_flows(struct mt_set *set)
     free(starts);
     free(search.words);
     free(search.spawns);
+    free(search.starters);
     return status;
 }

@@ -118,7 +118,7 @@ static enum mt_status group_files(struct mt_set *set)
 
 /* The process with the child's ppid in the child's pid namespace: with this start time, or if that
  * is 0, the latest that had started when the child did. Of several images, the latest that was there
- * before the child. */
+ * before the child, or failing that the first. */
 static uint32_t find_by_pid(const struct mt_set *set, const struct mt_file_header *child,
                             uint64_t start_time)
 {
@@ -133,15 +133,17 @@ static uint32_t find_by_pid(const struct mt_set *set, const struct mt_file_heade
         else
             high = middle;
     }
+    uint32_t found = MT_NONE;
     for (size_t i = low; i-- > 0;) {
         const struct mt_file_header *header = header_of(set, (uint32_t)i);
-        key.start_time = start_time ? start_time : header->start_time;
+        key.start_time = start_time || found != MT_NONE ? key.start_time : header->start_time;
         if (compare_process(header, &key) != 0)
-            return MT_NONE;
-        if (header->pair.mono_ns <= child->pair.mono_ns || !header->image)
-            return (uint32_t)i;
+            break;
+        found = (uint32_t)i;
+        if (header->pair.mono_ns <= child->pair.mono_ns)
+            break;
     }
-    return MT_NONE;
+    return found;
 }
 
 static uint32_t find_by_id(const struct mt_set *set, const struct mt_file_header *child)

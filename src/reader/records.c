@@ -74,11 +74,11 @@ enum mt_status mt_set_each_record(struct mt_set *set, uint32_t file_idx,
     struct listing listing = {
         .set = set, .file = set->files[file_idx], .each = each, .context = context};
     struct mt_error error = {0};
-    if (mt__input_open(&listing.input, &listing.file->source, &error) != MT_OK) {
+    if (mt__file_reopen(listing.file, &listing.input, &error) != MT_OK) {
         mt__trouble_tell(&set->trouble, listing.file->source.name, &error);
         return MT_OK;
     }
-    listing.words = malloc(MT_CHUNK_MAX_BYTES);
+    listing.words = mt__file_new_words(listing.file);
     bool more = listing.words;
     for (size_t i = 0; more && i < listing.file->n_chunks; i++)
         more = list_chunk(&listing, &listing.file->chunks[i]);

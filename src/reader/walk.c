@@ -24,10 +24,9 @@ enum mt_status mt_walk_new(struct mt_set *set, unsigned needs, struct mt_walk **
     walk->needs = needs;
     walk->input.fd = -1;
     walk->over = true;
-    walk->words = malloc(MT_CHUNK_MAX_BYTES);
     walk->flow_placed = calloc(set->n_flows + 1, 1);
     bool room = MT_ARRAY_ROOM(walk->events, walk->events_capacity, 2 * MT__RUN_EVENTS);
-    if (walk->words && walk->flow_placed && room)
+    if (walk->flow_placed && room)
         return MT_OK;
     mt_walk_free(walk);
     *out = NULL;
@@ -122,14 +121,16 @@ static bool open_segment(struct mt_walk *walk)
     const struct mt__thread *thread = &file->threads[segment->thread];
     if (walk->file != file || !walk->input.source) {
         struct mt_error error = {0};
-        struct mt__source source = file->source; /* walks of other threads may open it, too */
         mt__input_close(&walk->input);
         walk->file = file;
-        if (mt__input_open(&walk->input, &source, &error) != MT_OK) {
+        if (mt__file_reopen(file, &walk->input, &error) != MT_OK) {
             tell_fault(walk, &error);
             return false;
         }
-        walk->input.source = &file->source;
+    }
+    if (!MT_ARRAY_ROOM(walk->words, walk->words_capacity, file->max_words)) {
+        walk->status = MT_NOMEM;
+        return false;
     }
     walk->piece = &file->clock.pieces[0];
     walk->chunk = thread->first_chunk;

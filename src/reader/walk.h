@@ -26,7 +26,8 @@ struct mt_walk {
     uint32_t chunk, chunks_end; /* the next one of the thread */
     uint32_t next_seq;          /* that it should have */
     uint64_t chunk_offset;      /* of the one in `words` */
-    uint64_t *words;            /* MT_CHUNK_MAX_BYTES */
+    uint64_t *words;
+    size_t words_capacity; /* enough for any chunk of the file */
     uint32_t n_words, at;
 
     /* When. Times are int64_t here because a clock may give what is before zero. */
