@@ -94,7 +94,7 @@ int main(int argc, char **argv)
            median(alone), median(there), median(all), EVENTS * ROUNDS);
     char path[4096];
     snprintf(path, sizeof path, "%s", mt_core_path());
-    mt_core_stop();
+    mt_core_stop(true);
     remove(path);
     free(directory);
     return 0;

@@ -165,7 +165,7 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
     return *error == 0 ? MT_OK : *error == ENAMETOOLONG ? MT_USAGE : status_of(*error);
 }
 
-void mt_core_stop(void)
+void mt_core_stop(bool quiet)
 {
     struct mt_os_mask mask;
     if (!mt_core_recording())
@@ -177,15 +177,19 @@ void mt_core_stop(void)
         struct mt_thread *thread = mt__thread_at(i);
         if (!thread->live || thread->slot->thread != thread)
             continue;
-        mt__release_chunk(thread);
-        thread->slot->n_ids = 0;
+        if (quiet || thread == mt__thread)
+            mt__release_chunk(thread);
+        mt_store_relaxed(&thread->slot->end, NULL);
+        mt_store_relaxed(&thread->slot->n_ids, 0);
     }
     struct mt_file_header *header = process->header;
     if (header != NULL) {
         mt_store_relaxed(&header->end_tick, mt__now());
         mt_store_relaxed(&header->flags, header->flags | MT_FLAG_STOPPED);
-        mt_os_unmap(header, MT_FILE_HEADER_BYTES);
-        process->header = NULL;
+        if (quiet) {
+            mt_os_unmap(header, MT_FILE_HEADER_BYTES);
+            process->header = NULL;
+        }
     }
     if (process->defs_map != NULL)
         mt_os_unmap(process->defs_map, process->defs_bytes);

@@ -44,9 +44,10 @@ struct mt_core_config {
  * errno (or 0) and nothing is recorded. MT_STATE: already recording. */
 enum mt_status mt_core_start(const struct mt_core_config *config, int *error);
 
-/* Ends recording, for good order at the end of the file only: nothing depends on it. No other
- * thread may be inside mt_emit() (under Python: hold the GIL). */
-void mt_core_stop(void);
+/* Ends recording, for good order at the end of the file only: nothing depends on it. `quiet`: no
+ * other thread is inside mt_emit() (under Python: the GIL is held). If not, what other threads may
+ * be writing to stays mapped until they come by or end. */
+void mt_core_stop(bool quiet);
 
 bool mt_core_recording(void);
 /* The file_id of the process's current file; zeros if none. */

@@ -55,15 +55,13 @@ static void enroll(struct mt_thread *thread, enum mt_resync reason)
 {
     struct mt_process *process = mt__process;
     struct mt_slot *slot = thread->slot;
+    mt__release_chunk(thread); /* of the former recording */
     thread->number = ++process->n_numbers;
     thread->epoch = process->epoch;
     thread->part = process->part;
     thread->seq = 0;
     thread->name_hash = 0;
     thread->next_bytes = MT_CHUNK_FIRST_BYTES;
-    thread->map = NULL;
-    thread->losing = 0;
-    thread->lost = NULL;
     thread->retry_tick = 0;
     thread->resync = reason;
     slot->first_id = process->first_id;

@@ -198,7 +198,7 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
         return NULL;
     }
     if (chosen->start() != 0 && !fall_back()) {
-        mt_core_stop();
+        mt_core_stop(!MT_FREE_THREADED);
         return NULL;
     }
     mt__hide_open_calls = false;
@@ -215,7 +215,7 @@ static PyObject *tracer_stop(PyObject *self, PyObject *unused)
     if (active != NULL)
         active->stop();
     active = NULL;
-    mt_core_stop();
+    mt_core_stop(!MT_FREE_THREADED);
     Py_RETURN_NONE;
 }
 
