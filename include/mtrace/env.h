@@ -15,7 +15,8 @@
 /* 32 hexadecimal digits: file_id of the interpreter that set it last, header.parent_id of its
  * children that are not made by fork. Not set by `run`. */
 #define MT_ENV_PARENT "MTRACE_PARENT"
-/* Words with commas in between; unknown ones are ignored. "no-c": no C functions. */
+/* Words with commas in between; unknown ones are ignored. "no-c": no C functions.
+ * "engine=NAME": the engine, or auto. */
 #define MT_ENV_OPTIONS "MTRACE_OPTIONS"
 
 /* An interpreter that meets the boot code but cannot be recorded leaves PROGRAM.PID.untraced in

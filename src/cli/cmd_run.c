@@ -31,15 +31,15 @@
 #define EXIT_NOT_FOUND 127
 #define MERGE_NOTE_BYTES (32u << 20)
 
-static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--no-c] [--python EXE] [-q] [--] "
-                               "COMMAND [ARG...]";
+static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--python EXE] "
+                               "[-q] [--] COMMAND [ARG...]";
 static const char summary[] =
     "Runs COMMAND and records every Python and C function call of it and of the programs it starts.\n"
     "COMMAND is a .py file, -m MODULE or -c CODE (run by python3), or any program. Each process\n"
     "writes PROGRAM.PID.trace in the current directory, unless -d or -o say otherwise.";
 
 struct run_options {
-    const char *dir, *output, *python;
+    const char *dir, *output, *python, *engine;
     bool no_c, quiet;
 };
 
@@ -81,6 +81,26 @@ static bool is_python_command(const char *first)
            (n > 3 && strcmp(first + n - 3, ".py") == 0);
 }
 
+/* An engine that there is not is told now, and the program runs: with the one that fits best. */
+static void check_engine(struct run_options *run)
+{
+    static const char *const names[] = {
+        "auto",
+#define X(name, number, text) [number] = text,
+        MT_ENGINE_MAP(X)
+#undef X
+    };
+    if (run->engine == NULL)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (i != MT_ENGINE_CORE && strcmp(run->engine, names[i]) == 0)
+            return;
+    mt_cli_error("--engine %s: there is no such engine (auto, setprofile, monitoring, frame); "
+                 "recording with auto",
+                 run->engine);
+    run->engine = NULL;
+}
+
 /* Wrong usage is printed; returns false then. */
 static bool is_usage_right(const struct run_options *run, const char *first)
 {
@@ -101,6 +121,8 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
     const struct mt_option options[] = {
         {'d', "dir", "DIR", "the directory for the trace files; made if needed", NULL, &run->dir},
         {'o', "output", "FILE", "merge into this timeline at the end", NULL, &run->output},
+        {0, "engine", "E", "auto, setprofile, monitoring (3.12+) or frame (3.9-3.11, --no-c)", NULL,
+         &run->engine},
         {0, "no-c", NULL, "do not record calls of C functions", &run->no_c, NULL},
         {0, "python", "EXE", "instead of python3, for a .py file, -m and -c", NULL, &run->python},
         {'q', "quiet", NULL, "no summary", &run->quiet, NULL},
@@ -120,6 +142,7 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         *exit_status = MT_EXIT_USAGE;
         return NULL;
     }
+    check_engine(run);
     bool is_python = is_python_command(first[0]);
     char **command = calloc((size_t)n + 2, sizeof *command);
     if (command == NULL) {
@@ -207,11 +230,14 @@ static bool environment_make(struct environment *env, const struct run_options *
     char id[2 * 16 + 1];
     for (int i = 0; i < 16; i++)
         snprintf(id + 2 * i, 3, "%02x", run_id[i]);
+    char words[64];
+    snprintf(words, sizeof words, "engine=%s%s", run->engine != NULL ? run->engine : "auto",
+             run->no_c ? ",no-c" : "");
     if (!environment_own(env, python_path(home)) ||
         !environment_own(env, joined(MT_ENV_DIR, dir)) ||
         !environment_own(env, joined(MT_ENV_HOME, home)) ||
         !environment_own(env, joined(MT_ENV_RUN, id)) ||
-        (run->no_c && !environment_own(env, joined(MT_ENV_OPTIONS, "no-c"))))
+        !environment_own(env, joined(MT_ENV_OPTIONS, words)))
         return false;
     size_t k = env->n_own;
     for (size_t i = 0; i < n; i++)

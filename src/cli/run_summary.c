@@ -211,6 +211,33 @@ static void reasons_add(struct reasons *reasons, const char *path, const char *t
         reasons->n_more++;
 }
 
+static void reasons_from_notes(struct reasons *reasons, const struct mt_run_result *result,
+                               bool (*wanted)(const struct mt_note_info *))
+{
+    uint32_t n_files = result->set != NULL ? mt_set_n_files(result->set) : 0;
+    for (uint32_t i = 0; i < n_files; i++) {
+        struct mt_file_info info;
+        mt_set_file(result->set, i, &info);
+        for (uint32_t k = 0; k < info.n_notes; k++) {
+            struct mt_note_info note;
+            mt_set_note(result->set, i, k, &note);
+            if (wanted(&note))
+                reasons_add(reasons, info.path, note.text.data);
+        }
+    }
+}
+
+static bool is_untraced(const struct mt_note_info *note)
+{
+    return note->topic == MT_NOTE_UNTRACED;
+}
+
+/* Not the engine that was asked for: its note says so with a "but". */
+static bool is_other_engine(const struct mt_note_info *note)
+{
+    return note->topic == MT_NOTE_ENGINE && strstr(note->text.data, ", but ") != NULL;
+}
+
 static void reasons_collect(struct reasons *reasons, const struct mt_run_result *result)
 {
     for (size_t i = 0; i < result->untraced.n; i++) {
@@ -223,17 +250,7 @@ static void reasons_collect(struct reasons *reasons, const struct mt_run_result 
         }
         reasons_add(reasons, result->untraced.items[i], *text != '\0' ? text : "no reason given");
     }
-    uint32_t n_files = result->set != NULL ? mt_set_n_files(result->set) : 0;
-    for (uint32_t i = 0; i < n_files; i++) {
-        struct mt_file_info info;
-        mt_set_file(result->set, i, &info);
-        for (uint32_t k = 0; k < info.n_notes; k++) {
-            struct mt_note_info note;
-            mt_set_note(result->set, i, k, &note);
-            if (note.topic == MT_NOTE_UNTRACED)
-                reasons_add(reasons, info.path, note.text.data);
-        }
-    }
+    reasons_from_notes(reasons, result, is_untraced);
 }
 
 /* ---- the lines */
@@ -313,19 +330,26 @@ static void print_losses(FILE *out, const struct mt_run_result *result)
     }
 }
 
-static uint32_t print_untraced(FILE *out, const struct mt_run_result *result)
+static void print_reasons(FILE *out, const char *label, const struct reasons *reasons)
 {
-    struct reasons reasons = {.n = 0};
-    reasons_collect(&reasons, result);
-    for (uint32_t i = 0; i < reasons.n; i++) {
-        const struct reason *reason = &reasons.items[i];
-        fprintf(out, LABEL "%s", "untraced", reason->who);
+    for (uint32_t i = 0; i < reasons->n; i++) {
+        const struct reason *reason = &reasons->items[i];
+        fprintf(out, LABEL "%s", label, reason->who);
         if (reason->n > 1)
             fprintf(out, " and %" PRIu32 " more", reason->n - 1);
         fprintf(out, ": %s\n", reason->text);
     }
-    if (reasons.n_more > 0)
-        fprintf(out, LABEL "%" PRIu32 " more, for other reasons\n", "untraced", reasons.n_more);
+    if (reasons->n_more > 0)
+        fprintf(out, LABEL "%" PRIu32 " more, for other reasons\n", label, reasons->n_more);
+}
+
+static uint32_t print_untraced(FILE *out, const struct mt_run_result *result)
+{
+    struct reasons reasons = {.n = 0}, engines = {.n = 0};
+    reasons_collect(&reasons, result);
+    print_reasons(out, "untraced", &reasons);
+    reasons_from_notes(&engines, result, is_other_engine);
+    print_reasons(out, "engine", &engines);
     return reasons.n;
 }
 
