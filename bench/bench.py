@@ -1,168 +1,172 @@
-"""Measures what mtrace costs, beside VizTracer and cProfile, in one run.
+"""Measures what mtrace costs, beside hooks that do nothing, VizTracer, cProfile and others, in one run.
 
-    ./bazelw run //bench -- [--rounds N] [--python EXE]... [--json FILE] [--core K]
+    ./bazelw run //bench -- [--rounds N] [--python EXE|VERSION]... [--only GROUP]... [--quick]
+                            [--json FILE] [--markdown FILE] [--core K]
 
-Every variant is a process of its own on one core; rounds are interleaved, so that what else the
-machine does hits all alike; a figure is the median over rounds of the best repetition in each.
-Prints Markdown; absolute times are of this machine, the ratios are what to hold on to.
+Every variant is a process of its own on one core. Rounds are interleaved: each measures every variant
+of every interpreter once, so that what else the machine does hits all alike. Prints Markdown; --json
+keeps every single value. The default takes about twenty minutes for five interpreters on two cores
+without other work; --quick takes a quarter, with wider spreads.
+
+    bench.py      this: options, rounds, what is written
+    pythons.py    the interpreters            inside/   what runs in them: workloads, tools, programs
+    variants.py   ways to run a program       hooks.c   hooks that do nothing, or read the clock
+    costs.py      start-up, forks, memory     emit_bench.c  one event without an interpreter
+    figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
 import json
 import os
-import shutil
-import statistics
-import subprocess
+import platform
 import sys
 import tempfile
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-REPETITIONS = 5
-UNTRACED, MTRACE, NO_C, VIZTRACER, CPROFILE = "untraced", "mtrace", "mtrace --no-c", "VizTracer", "cProfile"
+import costs
+import figures
+import tables
+import variants
+from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
+
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "emit")
+REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
-def run(command, env=None, cwd=None):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, cwd=cwd,
-                          universal_newlines=True)
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
-class Python:
-    """One interpreter and its variants."""
+class Measured:
+    """All that is known of one interpreter."""
 
-    def __init__(self, exe, packages, core, folder):
-        self.exe, self.core, self.folder = exe, core, folder
-        self.packages = packages
-        self.version = run([exe, "-c", "import sys; print(sys.version.split()[0])"]).stdout.strip()
-        self.results = {}
-        self.events = None
-        self.variants = [UNTRACED, MTRACE, NO_C, CPROFILE]
-        probe = run([exe, "-c", "import viztracer; print(viztracer.__version__)"], env=self.environment())
-        if probe.returncode == 0:
-            self.variants.insert(3, VIZTRACER)
-            self.viztracer = probe.stdout.strip()
+    def __init__(self, python, folder):
+        self.python, self.folder = python, folder
+        self.variants, self.missing = variants.available(python, folder)
+        self.seconds = {"micro": {}, "macro": {}}
+        self.costs = {}
 
-    def environment(self):
-        env = dict(os.environ)
-        env.pop("PYTHONPATH", None)
-        if self.packages:
-            env["PYTHONPATH"] = self.packages
-        return env
-
-    def command(self, variant):
-        work = [os.path.join(HERE, "workloads.py"), str(REPETITIONS)]
-        traces = os.path.join(self.folder, "traces")
-        shutil.rmtree(traces, ignore_errors=True)
-        return {
-            UNTRACED: [self.exe, *work],
-            MTRACE: [os.environ["MTRACE"], "run", "-q", "-d", traces, "--", self.exe, *work],
-            NO_C: [os.environ["MTRACE"], "run", "-q", "--no-c", "-d", traces, "--", self.exe, *work],
-            VIZTRACER: [self.exe, "-m", "viztracer", "-q", "-o", os.path.join(self.folder, "viz.json"), *work],
-            CPROFILE: [self.exe, "-m", "cProfile", "-o", os.path.join(self.folder, "out.pstats"), *work],
-        }[variant]
-
-    def measure(self):
-        """One round of every variant."""
+    def measure_round(self, group):
         for variant in self.variants:
-            done = run(["taskset", "-c", str(self.core), *self.command(variant)], self.environment(), self.folder)
-            lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-            if done.returncode != 0 or not lines:
-                sys.exit("%s: %s failed: %s" % (self.version, variant, done.stderr[-2000:]))
-            got = json.loads(lines[-1])
-            row = self.results.setdefault(variant, {"peak_kib": []})
-            row["peak_kib"].append(got["peak_kib"])
-            for name, seconds in got["seconds"].items():
-                row.setdefault(name, []).append(min(seconds))
-            if variant == MTRACE and self.events is None:
-                info = run([os.environ["MTRACE"], "info", os.path.join(self.folder, "traces")])
-                self.events = info.stdout
+            if group == "macro" and not variant.macro:
+                continue
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                output = run([*variant.wrap(self.python, folder), os.path.join(INSIDE, "timed.py"), group,
+                              variant.tool, str(REPETITIONS[group]), self.python.suite or ""],
+                             self.python.environment(), folder)
+            for workload, metrics in last_json(output).items():
+                for metric, seconds in metrics.items():
+                    row = self.seconds[group].setdefault(variant.name, {}).setdefault(workload, {})
+                    row.setdefault(metric, []).append(seconds)
 
-    def median(self, variant, name):
-        return statistics.median(self.results[variant][name])
+    def groups(self):
+        return {name: figures.Results(seconds) for name, seconds in self.seconds.items() if seconds}
 
-    def table(self):
-        """Rows of Markdown: ms, and the added time as a share of the others'."""
-        names = [n for n in self.results[UNTRACED] if n != "peak_kib"]
-        yield "### CPython %s" % self.version
+    def targets(self):
+        return figures.targets(self.python, self.groups(), self.costs)
+
+    def report(self):
+        yield "### CPython " + self.python.title
         yield ""
-        yield "| workload | %s | added / VizTracer's | added / cProfile's |" % " | ".join(self.variants)
-        yield "|---|%s---|---|" % ("---|" * len(self.variants))
-        for name in names:
-            base = self.median(UNTRACED, name)
-            added = {v: self.median(v, name) - base for v in self.variants}
-            cells = ["%.1f ms" % (1e3 * self.median(v, name)) for v in self.variants]
-            ratios = ["%.2f" % (added[MTRACE] / added[v]) if v in added else "–" for v in (VIZTRACER, CPROFILE)]
-            yield "| %s | %s |" % (name, " | ".join(cells + ratios))
-        memory = ["%.1f MB" % (self.median(v, "peak_kib") / 1024) for v in self.variants]
-        yield "| peak memory | %s | | |" % " | ".join(memory)
-        yield ""
+        for name, why_not in self.missing.items():
+            yield "- not measured: %s: %s" % (name, why_not)
+        if self.missing:
+            yield ""
+        for name, results in self.groups().items():
+            yield from tables.times(name.capitalize(), results, self.variants, self.python)
+        if "micro" in self.groups():
+            yield from tables.ratios(self.groups()["micro"], self.variants, self.python)
+        if self.costs:
+            yield from tables.costs(self.costs)
+        yield from tables.targets(self.targets())
+
+    def data(self):
+        return {
+            "not measured": self.missing, "seconds": self.seconds, "costs": self.costs,
+            "targets": [dict(t._asdict(), figure=t.figure._asdict(), met=figures.is_met(t)) for t in self.targets()],
+        }
 
 
-def measure_core(core, folder, rounds):
-    runs = []
-    for _ in range(rounds):
-        done = run(["taskset", "-c", str(core), os.environ["EMIT_BENCH"], folder])
-        if done.returncode != 0:
-            sys.exit("emit_bench: " + done.stderr)
-        runs.append(json.loads(done.stdout))
-    return {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+def measure_costs(measured, only, options, two_cores):
+    viztracer = any(v.name == variants.VIZTRACER[True] for v in measured.variants)
+    rounds = 1 if options.quick else 3
+    python, folder = measured.python, measured.folder
+    if "startup" in only:
+        measured.costs["startup"] = costs.startup(python, folder, 8 if options.quick else 25, viztracer)
+    if "fork" in only:
+        measured.costs["fork"] = costs.fork(python, folder, 2 * rounds, viztracer)
+    if "threads" in only:
+        measured.costs["threads"] = costs.threads(python, folder, rounds, two_cores)
+    if "storage" in only:
+        measured.costs["storage"] = costs.storage(python, folder, rounds, viztracer and not options.quick)
 
 
-def measure_merge(exe, core, folder):
-    """A few million events of a real program, merged to /dev/null."""
-    traces = os.path.join(folder, "merge")
-    shutil.rmtree(traces, ignore_errors=True)
-    run([os.environ["MTRACE"], "run", "-q", "-d", traces, "--", exe, os.path.join(HERE, "workloads.py"), "9"])
-    size = sum(os.path.getsize(os.path.join(traces, f)) for f in os.listdir(traces))
-    best, out_bytes, lines = None, 0, 0
-    for _ in range(5):
-        start = time.perf_counter()
-        with open(os.devnull, "wb") as null:
-            subprocess.run(["taskset", "-c", str(core), os.environ["MTRACE"], "merge", traces], stdout=null, check=True)
-        seconds = time.perf_counter() - start
-        best = seconds if best is None else min(best, seconds)
-    merged = os.path.join(folder, "merged.json")
-    subprocess.run([os.environ["MTRACE"], "merge", "-o", merged, traces], check=True, stderr=subprocess.DEVNULL)
-    out_bytes = os.path.getsize(merged)
-    with open(merged, "rb") as f:
-        lines = sum(chunk.count(b'"ph":"B"') + chunk.count(b'"ph":"E"') for chunk in f)
-    os.unlink(merged)
-    shutil.rmtree(traces)
-    return {"events": lines, "seconds": best, "events_per_s": lines / best, "in_mb_per_s": size / best / 1e6,
-            "out_mb_per_s": out_bytes / best / 1e6, "trace_bytes_per_event": size / lines}
+def measure_emit(folder, rounds):
+    runs = [json.loads(run([os.environ["EMIT_BENCH"], folder])) for _ in range(rounds)]
+    return {key: [r[key] for r in runs] for key in runs[0]}
+
+
+def measure(everyone, only, options, two_cores, folder):
+    """Fills all of `everyone`; returns what emit_bench says."""
+    # A round of programs takes as long as four of the micro workloads.
+    plan = [("micro", i) for i in range(options.rounds)] + [("macro", i) for i in range((options.rounds + 1) // 2)]
+    for group, i in plan:
+        if group in only:
+            for measured in everyone:
+                say("%s, round %d: CPython %s" % (group, i + 1, measured.python.title))
+                measured.measure_round(group)
+    for measured in everyone:
+        say("the rest: CPython %s" % measured.python.title)
+        measure_costs(measured, only, options, two_cores)
+    return measure_emit(folder, 3) if "emit" in only else None
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, help="of the micro workloads (5); half as many of programs")
+    parser.add_argument("--python", action="append", default=[], help="an interpreter: path or version; default: all")
+    parser.add_argument("--only", action="append", choices=GROUPS, help="measure this; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="three rounds, and less of the rest")
+    parser.add_argument("--json", metavar="FILE", help="write every value to this file")
+    parser.add_argument("--markdown", metavar="FILE", help="write the report there, not to standard output")
+    parser.add_argument("--core", type=int, help="the core that all is measured on; default: the last one")
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    return options
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--python", action="append", help="an interpreter; default: all that were found")
-    parser.add_argument("--json", help="also write the figures to this file")
-    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
-    options = parser.parse_args()
-    packages = dict(p.split("=", 1) for p in os.environ.get("BENCH_PACKAGES", "").split(":") if p)
+    options = parse(sys.argv[1:])
+    allowed = sorted(os.sched_getaffinity(0))
+    core = allowed[-1] if options.core is None else options.core
+    two_cores = {core, next((c for c in reversed(allowed) if c != core), core)}
+    os.sched_setaffinity(0, {core})
+    only = options.only or GROUPS
+    pythons = found(os.environ["BENCH_PYTHONS"], os.environ["BENCH_ROOT"])
+    if options.python:
+        pythons = chosen(pythons, options.python)
     with tempfile.TemporaryDirectory(prefix="mtbench") as folder:
-        pythons = [Python(exe, packages.get(exe), options.core, folder)
-                   for exe in options.python or os.environ["PYTHONS_ALL"].split(":")]
-        for i in range(options.rounds):
-            for python in pythons:
-                print("round %d of %d: %s" % (i + 1, options.rounds, python.version), file=sys.stderr)
-                python.measure()
-        core = measure_core(options.core, folder, 3)
-        merge = measure_merge(pythons[-1].exe, options.core, folder)
-    print("Added time, median of %d interleaved rounds on one core.\n" % options.rounds)
-    for python in pythons:
-        print("\n".join(python.table()))
-    print("### One event in C\n")
-    print("| clock alone | record, chunk there | everything |\n|---|---|---|")
-    print("| %(clock_ns).1f ns | %(chunk_there_ns).1f ns | %(everything_ns).1f ns |\n" % core)
-    print("### Merge to /dev/null, one core\n")
-    print("| events | events/s | read | written | trace bytes per event |\n|---|---|---|---|---|")
-    print("| %d | %.1f M | %.0f MB/s | %.0f MB/s | %.2f |" % (
-        merge["events"], merge["events_per_s"] / 1e6, merge["in_mb_per_s"], merge["out_mb_per_s"],
-        merge["trace_bytes_per_event"]))
+        Python.cache = os.path.join(folder, "compiled")
+        everyone = [Measured(python, folder) for python in pythons]
+        emitted = measure(everyone, only, options, two_cores, folder)
+    lines = list(tables.legend(options.rounds))
+    for measured in everyone:
+        lines += measured.report()
+    if emitted:
+        lines += tables.emit(emitted)
+    report = "\n".join(lines)
+    if options.markdown:
+        with open(options.markdown, "w") as f:
+            f.write(report)
+    else:
+        print(report)
     if options.json:
+        data = {"machine": {"cores": len(allowed), "kernel": platform.release(), "cpu": platform.machine()},
+                "rounds": options.rounds, "pythons": {m.python.title: m.data() for m in everyone}, "emit": emitted}
         with open(options.json, "w") as f:
-            json.dump({"pythons": {p.version: p.results for p in pythons}, "core": core, "merge": merge}, f, indent=1)
+            json.dump(data, f, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failed as error:
+        sys.exit("bench: %s" % error)

@@ -1,16 +1,13 @@
 #!/bin/sh
 # What `./bazelw run //bench` starts: tells bench.py where everything is.
 set -eu
-root=$(cd "$0.runfiles" && pwd -P)
+BENCH_ROOT=$(cd "$0.runfiles" && pwd -P)
+BENCH_PYTHONS=$BENCH_ROOT/mtrace/bench/pythons.txt
+EMIT_BENCH=$BENCH_ROOT/mtrace/bench/emit_bench
+MTRACE=$BENCH_ROOT/mtrace/src/cli/mtrace
+MTRACE_HOME=$(readlink -f "$BENCH_ROOT/mtrace/src/python")
+export BENCH_ROOT BENCH_PYTHONS EMIT_BENCH MTRACE MTRACE_HOME
+# Files that are named on the command line are the caller's.
 [ -z "${BUILD_WORKING_DIRECTORY-}" ] || cd "$BUILD_WORKING_DIRECTORY"
-tab=$(printf '\t')
-PYTHONS_ALL='' BENCH_PACKAGES=''
-while IFS=$tab read -r exe packages; do
-  PYTHONS_ALL=${PYTHONS_ALL:+$PYTHONS_ALL:}$exe
-  [ -z "$packages" ] || BENCH_PACKAGES=${BENCH_PACKAGES:+$BENCH_PACKAGES:}$exe=$root/$packages
-done <"$root/mtrace/bench/pythons.txt"
-MTRACE=$root/mtrace/src/cli/mtrace
-MTRACE_HOME=$(readlink -f "$root/mtrace/src/python")
-EMIT_BENCH=$root/mtrace/bench/emit_bench
-export PYTHONS_ALL BENCH_PACKAGES MTRACE MTRACE_HOME EMIT_BENCH
-exec "${PYTHONS_ALL%%:*}" "$root/mtrace/bench/bench.py" "$@"
+unset BUILD_WORKING_DIRECTORY BUILD_WORKSPACE_DIRECTORY PYTHONPATH PYTHONHOME
+exec "$(head -n 1 "$BENCH_PYTHONS" | cut -f 1)" -B "$BENCH_ROOT/mtrace/bench/bench.py" "$@"
