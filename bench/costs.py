@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 
 from pythons import INSIDE, MTRACE, last_json, run
@@ -66,19 +67,31 @@ def startup(python, folder, repetitions, with_viztracer):
     return found
 
 
-def fork(python, folder, rounds, with_viztracer):
-    """Seconds from fork() to the child's answer: every fork's."""
-    found = {UNTRACED: [], MTRACE_RUN: []}
+def fork(python, folder, rounds):
+    """Seconds from fork() to the child's answer, every fork's; and "empty file", of making one beside.
+
+    Nothing is deleted here. Of files that were deleted minutes ago ext4 looks at every one before it
+    makes a new one (recently_deleted() in its ialloc.c): after some ten thousand, each file that is
+    made takes hundreds of microseconds more, and a child's first event makes one.
+    """
+    found = {UNTRACED: [], MTRACE_RUN: [], "empty file": []}
     program = [python.exe, _inside("fork.py"), "60"]
     for _ in range(rounds):
+        traces = tempfile.mkdtemp(dir=folder)
         found[UNTRACED] += last_json(run(program, python.environment(), folder))
-        found[MTRACE_RUN] += last_json(run(_mtrace_run(folder) + program, python.environment(), folder))
+        words = [MTRACE, "run", "-q", "-d", traces, "--", *program]
+        found[MTRACE_RUN] += last_json(run(words, python.environment(), folder))
+        for i in range(20):
+            start = time.perf_counter()
+            os.close(os.open(os.path.join(traces, "empty%d" % i), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            found["empty file"].append(time.perf_counter() - start)
     return found
 
 
 def threads(python, folder, rounds, two_cores):
     """Calls per second by number of threads: {"untraced, 16": [...]}."""
-    calls, found = 400_000, {}
+    # Long enough for what threads cost to begin, their first chunks among it, not to be what is seen.
+    calls, found = 4_000_000, {}
     program = [python.exe, _inside("threads.py"), str(calls)]
     with cores(two_cores):
         for _ in range(rounds):

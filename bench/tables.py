@@ -77,8 +77,8 @@ def costs(found):
             rows.append(["`python -c pass`, " + name, spread(f, "ms"), "+%s ms" % number(f.median - 1e3 * plain)])
     if "fork" in found:
         plain = figure(found["fork"][UNTRACED]).median
-        for name, values in found["fork"].items():
-            f = figure([1e6 * v for v in values])
+        for name in (UNTRACED, MTRACE_RUN):
+            f = figure([1e6 * v for v in found["fork"][name]])
             rows.append(["fork to the child's answer, " + name, spread(f, "µs"),
                          "+%s µs" % number(f.median - 1e6 * plain)])
     for name, values in found.get("threads", {}).items():
