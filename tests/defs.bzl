@@ -37,9 +37,6 @@ TESTS = {
     "test_setuid": dict(tags = ["no-sandbox"]),
     # Known to fail or to take too long, in part; to be run by name until they are mended.
     "test_api": dict(tags = ["manual"]),
-    "test_files": dict(tags = ["manual"]),
-    "test_fork": dict(tags = ["manual"]),
-    "test_fork_signal": dict(tags = ["manual"]),
     "test_hooks": dict(tags = ["manual"]),
     "test_limits": dict(tags = ["manual"]),
 }

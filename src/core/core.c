@@ -31,6 +31,17 @@ void mt__unlock(const struct mt_os_mask *mask)
     mt_os_restore_signals(mask);
 }
 
+bool mt__lock_armed(struct mt_os_mask *mask)
+{
+    if (mt__process == NULL)
+        return false;
+    mt__lock(mask);
+    if (mt__process->state == MT_PROCESS_ARMED)
+        return true;
+    mt__unlock(mask);
+    return false;
+}
+
 /* ---- starting */
 
 /* Harmless in a file name, wherever the program's name came from. */
