@@ -104,7 +104,7 @@ static int init_once(void)
     if (error == 0)
         error = mt__fork_init();
     if (error == 0)
-        mt__process = process;
+        mt_store_release(&mt__process, process); /* pairs with before_fork() */
     else
         mt_os_unmap(process, sizeof *process);
     return error;

@@ -33,7 +33,7 @@ static void before_fork(void)
 {
     int saved = errno;
     struct mt_os_mask mask;
-    if (mt__process == NULL || !mt__kept.recording)
+    if (mt_load_acquire(&mt__process) == NULL || !mt_load_relaxed(&mt__kept.recording))
         return;
     mt__lock(&mask);
     mt__kept.fork_mask = mask;
