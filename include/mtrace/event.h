@@ -6,14 +6,14 @@
  *
  * All times are ns since the timeline's zero, which is the earliest event of the set. What a sink
  * may rely on, because the reader repairs what it finds:
- *   - on a track, times never decrease;
+ *   - on a track, times never decrease; no time is above INT64_MAX;
  *   - on a track, an END always ends the innermost call that is open;
  *   - indexes into funcs, processes and tracks are in range;
  *   - texts are borrowed from the reader, end with a NUL that n_bytes does not count, and may hold
  *     anything else, also bytes that are not UTF-8.
  *
  * To add an event type: a line in enum mt_event_type, its member in struct mt_event where it needs
- * one, the place in src/reader/walk.c that makes it; sinks skip types that they do not know.
+ * one, the place in src/reader/emit.c that makes it; sinks skip types that they do not know.
  */
 #ifndef MTRACE_EVENT_H_
 #define MTRACE_EVENT_H_

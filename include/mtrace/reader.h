@@ -80,6 +80,13 @@ enum mt_status mt_set_finish(struct mt_set *set);
 /* Valid until mt_set_free; only after mt_set_finish. */
 const struct mt_timeline *mt_set_timeline(const struct mt_set *set);
 
+/* Calls `each` with the path of every *.trace file of a directory, in the order of their names, until
+ * it returns something else than MT_OK, which is returned. MT_IO: the directory cannot be listed,
+ * MT_GONE: it has none; `error` says so. MT_NOMEM. */
+enum mt_status mt_each_trace(const char *directory,
+                             enum mt_status (*each)(void *context, const char *path), void *context,
+                             struct mt_error *error);
+
 /* How many errors (not notes) were reported so far, by the set and by its walks. */
 uint32_t mt_set_n_errors(const struct mt_set *set);
 

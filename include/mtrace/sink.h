@@ -34,7 +34,7 @@ struct mt_sink {
 extern const struct mt_sink mt_sink_chrome;          /* begin and end events */
 extern const struct mt_sink mt_sink_chrome_complete; /* complete events */
 
-/* All of them, for --help; ends with NULL. */
+/* All of them; ends with NULL. */
 extern const struct mt_sink *const mt_sinks[];
 
 #endif /* MTRACE_SINK_H_ */

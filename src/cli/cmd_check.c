@@ -1,11 +1,7 @@
 /* cmd_check.c - `mtrace check`: verifies trace files, each for itself. Called by main.c. */
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/buf.h"
 #include "cli/cli.h"
 
 static const char synopsis[] = "mtrace check [-q] PATH...";
@@ -38,33 +34,27 @@ static int check_file(const char *path)
     return MT_EXIT_OK;
 }
 
-static int is_trace(const struct dirent *entry)
+/* Goes on after a fault: every file is told of. */
+static enum mt_status check_listed(void *context, const char *path)
 {
-    size_t n = strlen(entry->d_name), n_suffix = strlen(MT_FILE_SUFFIX);
-    return n > n_suffix && !strcmp(entry->d_name + n - n_suffix, MT_FILE_SUFFIX);
+    int *exit_status = context;
+    if (check_file(path) != MT_EXIT_OK)
+        *exit_status = MT_EXIT_TROUBLE;
+    return MT_OK;
 }
 
 static int check_directory(const char *path)
 {
-    struct dirent **entries;
-    int n = scandir(path, &entries, is_trace, alphasort);
-    if (n <= 0) {
-        mt_cli_error("%s: %s%s", path, n < 0 ? "cannot be listed: " : "has no trace files",
-                     n < 0 ? strerror(errno) : "");
-        return MT_EXIT_TROUBLE;
-    }
+    struct mt_error error = {0};
     int exit_status = MT_EXIT_OK;
-    struct mt_buf name = {0};
-    for (int i = 0; i < n; i++) {
-        mt_buf_clear(&name);
-        mt_buf_printf(&name, "%s/%s", path, entries[i]->d_name);
-        if (check_file(mt_buf_text(&name)) != MT_EXIT_OK)
-            exit_status = MT_EXIT_TROUBLE;
-        free(entries[i]);
-    }
-    free(entries);
-    mt_buf_fini(&name);
-    return exit_status;
+    enum mt_status status = mt_each_trace(path, check_listed, &exit_status, &error);
+    if (status == MT_OK)
+        return exit_status;
+    if (error.status != MT_OK)
+        mt_cli_print_error(&error);
+    else
+        mt_cli_error("%s", mt_status_text(status));
+    return MT_EXIT_TROUBLE;
 }
 
 int mt_cmd_check(int argc, char **argv)

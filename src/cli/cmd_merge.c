@@ -9,11 +9,17 @@ static const char summary[] =
     "Puts what the processes recorded on one timeline, as Chrome's JSON. PATH is a .trace file or a\n"
     "directory with such files; they may still be growing.";
 
+/* NULL: there is no such style. */
 static const struct mt_sink *sink_of(const char *events)
 {
-    if (!strcmp(events, "begin-end"))
-        return &mt_sink_chrome;
-    return !strcmp(events, "complete") ? &mt_sink_chrome_complete : NULL;
+    const char *name = !strcmp(events, "begin-end")  ? "chrome"
+                       : !strcmp(events, "complete") ? "chrome-complete"
+                                                     : "";
+    for (size_t i = 0; mt_sinks[i]; i++) {
+        if (!strcmp(mt_sinks[i]->name, name))
+            return mt_sinks[i];
+    }
+    return NULL;
 }
 
 int mt_cmd_merge(int argc, char **argv)

@@ -5,12 +5,12 @@
  * leave with the program's status.
  *
  * The program's command line and PATH are never touched, only its environment: the variables of
- * env.h, and the boot directory in front of PYTHONPATH. A run inside a run is a run of its own, with
- * its own directory and id: what it starts belongs to it, and not to the outer one.
+ * env.h, and the boot directory in front of PYTHONPATH. A run inside a run is a run of its own,
+ * with its own directory and id: what it starts belongs to it, and not to the outer one.
  *
- * Exit status: the program's; 128 + n when signal n ended it, which shells say, too; 127 and 126 when
- * it was not found or cannot be executed, as shells have it; 2 for wrong usage. 1 when mtrace cannot
- * begin, or when the program was fine but the timeline of -o could not be made.
+ * Exit status: the program's; 128 + n when signal n ended it, which shells say, too; 127 and 126
+ * when it was not found or cannot be executed, as shells have it; 2 for wrong usage. 1 when mtrace
+ * cannot begin, or when the program was fine but the timeline of -o could not be made.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@
 static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--python EXE] "
                                "[-q] [--] COMMAND [ARG...]";
 static const char summary[] =
-    "Runs COMMAND and records every Python and C function call of it and of the programs it starts.\n"
+    "Runs COMMAND and records every Python and C function call of it and of what it starts.\n"
     "COMMAND is a .py file, -m MODULE or -c CODE (run by python3), or any program. Each process\n"
     "writes PROGRAM.PID.trace in the current directory, unless -d or -o say otherwise.";
 
@@ -115,7 +115,8 @@ static bool is_usage_right(const struct run_options *run, const char *first)
     return false;
 }
 
-/* Returns the program's command line, to be freed (not its strings); NULL: leave with the status. */
+/* Returns the program's command line, to be freed without its strings; NULL: leave with the status.
+ */
 static char **parse(int argc, char **argv, struct run_options *run, int *exit_status)
 {
     const struct mt_option options[] = {
@@ -190,7 +191,7 @@ static char *python_path(const char *home)
     return status == -1 ? NULL : path;
 }
 
-/* The program's; the first `n_own` strings were made here, the others are mtrace's own environment. */
+/* The program's. The first `n_own` strings were made here, the others are of mtrace's own. */
 struct environment {
     char **items;
     size_t n_own;

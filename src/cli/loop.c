@@ -1,14 +1,16 @@
 /* loop.c - passes signals on to the program of `mtrace run`. Called by spawn.c, on the main thread.
  *
- * To whoever started `mtrace run PROGRAM`, mtrace's pid stands for the program: signals sent to that
- * pid are meant for the program, and when the program stops, mtrace must stop for a shell to notice.
+ * To whoever started `mtrace run PROGRAM`, mtrace's pid stands for the program: signals sent to it
+ * are meant for the program, and when the program stops, mtrace must stop for a shell to notice.
  *
- * The program must not get a signal twice, though. It is in mtrace's process group, so it has already
- * got what was sent to the group: Ctrl-C, a shell's `kill %1`, timeout(1). Nothing in a siginfo tells
- * kill(pid) from kill(-group), nor does knowing the sender. So mtrace keeps a *witness*: a child in
- * the same group that blocks all signals, never runs, and whose pid nobody knows. A signal that is
- * pending there too was sent to the group. The kernel reaches the members of a group one after
- * another, hence a few milliseconds of grace before the witness is asked.
+ * The program must not get a signal twice, though. It is in mtrace's process group, so it has
+ * already got what was sent to the group: Ctrl-C, a shell's `kill %1`, timeout(1). Nothing in a
+ * siginfo tells kill(pid) from kill(-group), nor does knowing the sender. So mtrace keeps a
+ * *witness*: a child in the same group that blocks all signals, never runs, and whose pid nobody
+ * knows. A signal that is pending there too was sent to the group. The kernel reaches the members
+ * of a group one after another, hence a few milliseconds of grace for each signal before the
+ * witness is asked. Signals of one number that come within that time are taken for one, as the
+ * kernel does with pending ones.
  *
  * Invariant: signals of the relayed set are blocked in mtrace and taken from a signalfd, so none of
  * them, whatever its disposition was, is lost or runs a handler. No action of mtrace's is changed.
@@ -29,6 +31,9 @@
 #define GRACE_MS 3
 
 #define STOP_BITS (MT_SIGNAL_BIT(SIGTSTP) | MT_SIGNAL_BIT(SIGTTIN) | MT_SIGNAL_BIT(SIGTTOU))
+/* To the kernel, one that stops wipes a pending SIGCONT, and the other way round: the latest in the
+ * witness stands for those before. */
+#define JOB_BITS (STOP_BITS | MT_SIGNAL_BIT(SIGCONT))
 
 /* Not here: SIGKILL and SIGSTOP, faults, SIGCHLD (libuv's), SIGPIPE and SIGXFSZ (mtrace's own), and
  * the two that belong to libc. */
@@ -86,7 +91,7 @@ static void witness_end(pid_t pid)
         ;
 }
 
-/* The signals that are pending in the witness, as bits. */
+/* The signals that are, or were, pending in the witness, as bits. */
 static uint64_t witness_saw(pid_t pid)
 {
     char path[32];
@@ -100,19 +105,35 @@ static uint64_t witness_saw(pid_t pid)
         if (sscanf(line, "ShdPnd: %llx", &bits) == 1)
             break;
     fclose(file);
-    return bits;
+    return bits & JOB_BITS ? bits | JOB_BITS : bits;
 }
 
-/* Which of the arrived signals were sent to the whole group. */
+static void take_signals(struct mt_relay *relay)
+{
+    struct signalfd_siginfo info;
+    while (read(relay->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if ((pid_t)info.ssi_pid == relay->program && info.ssi_code <= 0)
+            continue; /* the program told its parent something; it is not to be told in turn */
+        relay->arrived |= MT_SIGNAL_BIT(info.ssi_signo);
+        if (info.ssi_code != SI_KERNEL)
+            relay->from_user |= MT_SIGNAL_BIT(info.ssi_signo);
+    }
+}
+
+/* Which of the ripe signals were sent to the whole group. */
 static uint64_t sent_to_group(struct mt_relay *relay)
 {
     if (relay->witness < 0)
-        return relay->arrived & ~relay->from_user; /* a guess: Ctrl-C and the like are the kernel's */
-    uint64_t bits = witness_saw(relay->witness) & relay->arrived;
+        return relay->ripe & ~relay->from_user; /* a guess: Ctrl-C and the like are the kernel's */
+    uint64_t bits = witness_saw(relay->witness) & relay->ripe;
     if (bits != 0) {
-        /* What is pending stays so: the next signals need a witness that has seen nothing. */
+        /* What is pending stays so: the next signals need a witness that has seen nothing. What was
+         * sent before the new one was in the group, and it alone has not seen, is known now. */
         pid_t used = relay->witness;
         relay->witness = witness_start();
+        take_signals(relay);
+        uint64_t late = witness_saw(used) & relay->arrived & ~witness_saw(relay->witness);
+        relay->arrived &= ~late;
         witness_end(used);
     }
     return bits;
@@ -131,31 +152,28 @@ static int program_should_be_leader(const struct mt_relay *relay)
 static void on_grace(uv_timer_t *timer)
 {
     struct mt_relay *relay = timer->data;
-    uint64_t pass_on = relay->arrived;
-    if (!program_should_be_leader(relay))
+    uint64_t pass_on = relay->ripe;
+    if (pass_on != 0 && !program_should_be_leader(relay))
         pass_on &= ~sent_to_group(relay);
-    relay->arrived = relay->from_user = 0;
     for (int n = 1; n <= 64; n++)
         if (pass_on & MT_SIGNAL_BIT(n))
             kill(relay->program, n);
+    relay->ripe = relay->arrived;
+    relay->from_user &= relay->ripe;
+    relay->arrived = 0;
+    if (relay->ripe == 0)
+        uv_timer_stop(timer);
 }
 
 static void on_signals(uv_poll_t *poll, int status, int events)
 {
     struct mt_relay *relay = poll->data;
-    struct signalfd_siginfo info;
     (void)status;
     (void)events;
-    while (read(relay->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if ((pid_t)info.ssi_pid == relay->program && info.ssi_code <= 0)
-            continue; /* the program told its parent something; it is not to be told in turn */
-        relay->arrived |= MT_SIGNAL_BIT(info.ssi_signo);
-        if (info.ssi_code != SI_KERNEL)
-            relay->from_user |= MT_SIGNAL_BIT(info.ssi_signo);
-    }
+    take_signals(relay);
     if (relay->arrived != 0 && !uv_is_active((uv_handle_t *)&relay->grace)) {
         uv_update_time(poll->loop);
-        uv_timer_start(&relay->grace, on_grace, GRACE_MS, 0);
+        uv_timer_start(&relay->grace, on_grace, GRACE_MS, GRACE_MS);
     }
 }
 
@@ -172,7 +190,8 @@ static void on_child(uv_signal_t *children, int number)
     int stopper = info.si_status;
     if (stopper != SIGTSTP && stopper != SIGTTIN && stopper != SIGTTOU)
         return;
-    relay->arrived &= ~STOP_BITS; /* it has arrived there, and SIGCONT will wipe the witness's */
+    relay->arrived &= ~STOP_BITS;
+    relay->ripe &= ~STOP_BITS; /* it has arrived there, and SIGCONT will wipe the witness's */
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, stopper);

@@ -18,8 +18,9 @@ struct mt_relay {
     int signal_fd;
     pid_t program; /* 0: not started, or ended */
     pid_t witness; /* -1: none could be made */
-    uint64_t arrived;   /* signals, as bits, not yet passed on or dropped */
-    uint64_t from_user; /* those of them that a process sent, not the kernel */
+    uint64_t arrived;   /* signals, as bits, since the grace timer last fired */
+    uint64_t ripe;      /* those that arrived before that */
+    uint64_t from_user; /* those of both that a process sent, not the kernel */
 };
 
 /* From here on until the close mtrace is not ended or stopped by the signals that it passes on.

@@ -3,8 +3,8 @@
  *
  * Programs may change their uid after they were started (gunicorn --user as root). So what root
  * makes is a drop box: others may create files in it, and neither list it nor touch what is not
- * theirs. A directory that existed is the user's and is left as it is. In a drop box anybody can put
- * anything, so nothing here follows links or opens what is not a regular file.
+ * theirs. A directory that existed is the user's and is left as it is. In a drop box anybody can
+ * put anything, so nothing here follows links or opens what is not a regular file.
  */
 #define _GNU_SOURCE
 #include "cli/run_place.h"
@@ -224,7 +224,7 @@ char *mt__run_home(void)
     if (is_home(installed))
         return realpath(installed, NULL);
     mt_cli_error("mtrace is not installed completely: there is no " BOOT_FILE
-                 " in %s%s%s/../lib/mtrace; install it again, or name the directory in " MT_ENV_HOME,
+                 " in %s%s%s/../lib/mtrace; install it again, or name its home in " MT_ENV_HOME,
                  named != NULL ? named : "", named != NULL ? " or " : "", exe);
     return NULL;
 }

@@ -15,8 +15,8 @@ struct mt_run_place {
     struct timespec since; /* when it was opened, in the clock of file times */
 };
 
-/* `dir` is -d's value or NULL, `temporary` says that there is -o and no -d. Prints what is wrong and
- * returns false. */
+/* `dir` is -d's value or NULL, `temporary` says that there is -o and no -d. Prints what is wrong
+ * and returns false. */
 bool mt__run_place_open(struct mt_run_place *place, const char *dir, bool temporary);
 /* Nothing was recorded: takes back a directory that was made, if nothing is in it. */
 void mt__run_place_undo(struct mt_run_place *place);

@@ -56,7 +56,8 @@ static bool process_runs(const struct mt_file_header *header, uint64_t pid_ns)
     unsigned long long start_time;
     return rest != NULL &&
            sscanf(rest + 1,
-                  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u" /* 3 to 13 */
+                  " %*u %*u %*d %*d %*d %*d %*d %*d %llu",
                   &state, &start_time) == 2 &&
            state != 'Z' && state != 'X' && start_time == header->start_time;
 }
@@ -290,7 +291,8 @@ static void print_files(FILE *out, const struct mt_run_result *result)
 {
     const struct mt_run_place *place = result->place;
     char bytes[32], files[32];
-    fprintf(out, LABEL "%s, %s", "files", mt_cli_count_text(result->stats.n_files, files, sizeof files),
+    fprintf(out, LABEL "%s, %s", "files",
+            mt_cli_count_text(result->stats.n_files, files, sizeof files),
             mt_cli_bytes_text(result->stats.n_bytes, bytes, sizeof bytes));
     if (!result->kept)
         fputs(", removed after merging\n", out);

@@ -9,7 +9,7 @@
  * both steps untouched, as uv_spawn closes none and all of mtrace's own are close-on-exec.
  *
  * The second half also ties the program to mtrace (PR_SET_PDEATHSIG): SIGKILL cannot be passed on,
- * and who kills mtrace with it means the program. The kernel forgets that in the program's children.
+ * and who kills mtrace with it means the program. The program's own children are not tied.
  */
 #define _GNU_SOURCE
 #include "cli/spawn.h"

@@ -31,6 +31,17 @@ void mt__unlock(const struct mt_os_mask *mask)
     mt_os_restore_signals(mask);
 }
 
+bool mt__lock_armed(struct mt_os_mask *mask)
+{
+    if (mt__process == NULL)
+        return false;
+    mt__lock(mask);
+    if (mt__process->state == MT_PROCESS_ARMED)
+        return true;
+    mt__unlock(mask);
+    return false;
+}
+
 /* ---- starting */
 
 /* Harmless in a file name, wherever the program's name came from. */
@@ -93,7 +104,7 @@ static int init_once(void)
     if (error == 0)
         error = mt__fork_init();
     if (error == 0)
-        mt__process = process;
+        mt_store_release(&mt__process, process); /* pairs with before_fork() */
     else
         mt_os_unmap(process, sizeof *process);
     return error;

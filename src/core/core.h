@@ -21,7 +21,7 @@ struct mt_core_ops {
     /* The calls that are open on this thread, outermost first, without the one that an event of
      * `kind` is about to begin. Stores at most `cap` ids and returns how many there are.
      * *current_id becomes the id of the frame that `kind` is about, where kind is one of Python
-     * frames (0: unknown). */
+     * frames (0: unknown). `ids` may be NULL, with cap 0, to ask for that alone. */
     uint32_t (*open_calls)(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id);
     /* A thread has attached, in this or a new process: a good moment for its name. */
     void (*attached)(void);

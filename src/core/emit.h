@@ -65,7 +65,7 @@ static inline void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
 {
     uint64_t *next = slot->next;
     uint32_t word = (uint32_t)kind << MT_ID_BITS | id;
-    if (MT_UNLIKELY(next >= slot->end)) {
+    if (MT_UNLIKELY(next >= mt_load_relaxed(&slot->end))) {
         mt__emit_slow(word);
         return;
     }

@@ -117,7 +117,7 @@ int mt__file_create(enum mt_origin origin)
     MT_TESTPOINT(header_stored);
     process->file = file;
     process->file_bytes = MT_FILE_HEADER_BYTES;
-    process->header = header;
+    mt_store_release(&process->header, header); /* pairs with mt__count_loss() */
     process->first_id = mt__kept.next_id;
     process->next_string = 1;
     process->n_def_chunks = 0;
@@ -182,14 +182,8 @@ int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map)
         error = append(*bytes, map);
     }
     if (error != 0 && part_helps(error)) {
-        int first = error;
-        error = next_part();
-        if (error == 0) {
-            mt__process->part_error = (uint32_t)first;
+        if (next_part() == 0)
             error = append(*bytes, map);
-        } else {
-            error = first;
-        }
     }
     if (error == 0)
         MT_TESTPOINT(chunk_appended);
@@ -241,7 +235,7 @@ enum mt_loss mt__loss_of(int error)
  * its fields are counters. */
 void mt__count_loss(int error, uint64_t now)
 {
-    struct mt_file_header *header = mt__process->header;
+    struct mt_file_header *header = mt_load_acquire(&mt__process->header);
     if (header == NULL)
         return;
     if (error != 0) {

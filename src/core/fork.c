@@ -25,15 +25,19 @@
 
 #include "core/state.h"
 
+/* This thread forks, and holds the lock: another may fork at the same time without, if the recording
+ * had not begun yet. */
+static __thread bool fork_locked __attribute__((tls_model("initial-exec")));
+
 static void before_fork(void)
 {
     int saved = errno;
     struct mt_os_mask mask;
-    if (mt__process == NULL || !mt__kept.recording)
+    if (mt_load_acquire(&mt__process) == NULL || !mt_load_relaxed(&mt__kept.recording))
         return;
     mt__lock(&mask);
     mt__kept.fork_mask = mask;
-    mt__kept.fork_locked = 1;
+    fork_locked = true;
     mt__kept.fork_tick = mt__now();
     mt__kept.fork_tid = mt_os_tid();
     errno = saved;
@@ -41,19 +45,19 @@ static void before_fork(void)
 
 static void after_fork_parent(void)
 {
-    if (!mt__kept.fork_locked)
+    if (!fork_locked)
         return;
     struct mt_os_mask mask = mt__kept.fork_mask;
-    mt__kept.fork_locked = 0;
-    mt__kept.fork_tick = 0;
+    fork_locked = false;
     mt__unlock(&mask);
 }
 
 static void after_fork_child(void)
 {
-    if (!mt__kept.fork_locked)
+    if (!fork_locked)
         return;
-    mt__kept.fork_locked = 0;
+    fork_locked = false;
+    mt__kept.fork_child = mt_os_pid();
     if (!mt__kept.wiped_by_kernel)
         mt__wipe_by_hand();
     if (mt__thread != NULL && mt__thread->map != NULL)
@@ -85,9 +89,12 @@ bool mt__arm_child(void)
         memcpy(mt__kept.parent_id, mt__kept.file_id, sizeof mt__kept.parent_id);
         mt__kept.origin = MT_ORIGIN_FORK;
         mt__next_image();
-        if (mt__kept.fork_tick == 0) /* libc did not see it: no time, but the thread is known */
-            mt__kept.fork_tid = mt__thread != NULL ? mt__thread->tid : 0;
         mt_os_process_child(&mt__kept.info);
+        if (mt__kept.fork_child != mt__kept.info.pid) {
+            /* Libc did not see this fork: no time, but the thread is known. */
+            mt__kept.fork_tick = 0;
+            mt__kept.fork_tid = mt__thread != NULL ? mt__thread->tid : 0;
+        }
         mt__measure_hz();
     }
     process->epoch = ++mt__kept.epoch;
@@ -96,7 +103,6 @@ bool mt__arm_child(void)
         process->retry_tick = now + mt__kept.tick_hz;
         mt_store_release(&process->state, MT_PROCESS_FAILED);
     } else {
-        mt__kept.fork_tick = 0;
         mt_store_release(&process->state, MT_PROCESS_ARMED);
     }
     mt__unlock(&mask);

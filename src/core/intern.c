@@ -138,15 +138,14 @@ uint32_t mt_core_define_code(const char *name, size_t n_name, const char *file, 
                              uint32_t first_line, uint32_t flags)
 {
     struct mt_os_mask mask;
-    if (mt__process == NULL || mt__process->state != MT_PROCESS_ARMED)
-        return MT_ID_UNKNOWN;
     n_name = cut(name, n_name);
     n_file = cut(file, n_file);
     struct mt_def_code def = {.first_line = first_line, .flags = flags};
     def.name_bytes = (uint32_t)n_name;
     struct part parts[] = {{&def, sizeof def}, {name, n_name}};
     uint32_t id = MT_ID_UNKNOWN;
-    mt__lock(&mask);
+    if (!mt__lock_armed(&mask))
+        return MT_ID_UNKNOWN;
     /* Room for both definitions before either: making room may begin a new file, and what refers
      * to each other must lie in the same one. */
     if (make_room(words_of(sizeof(struct mt_def_text) + n_file) +
@@ -161,14 +160,13 @@ uint32_t mt_core_define_code(const char *name, size_t n_name, const char *file, 
 uint32_t mt_core_define_cfunc(const char *owner, size_t n_owner, const char *name, size_t n_name)
 {
     struct mt_os_mask mask;
-    if (mt__process == NULL || mt__process->state != MT_PROCESS_ARMED)
-        return MT_ID_UNKNOWN;
     n_owner = cut(owner, n_owner);
     n_name = cut(name, n_name);
     struct mt_def_cfunc def = {.owner_bytes = (uint32_t)n_owner, .name_bytes = (uint32_t)n_name};
     struct part parts[] = {{&def, sizeof def}, {owner, n_owner}, {name, n_name}};
     uint32_t id = MT_ID_UNKNOWN;
-    mt__lock(&mask);
+    if (!mt__lock_armed(&mask))
+        return MT_ID_UNKNOWN;
     if (make_room(words_of(sizeof def + n_owner + n_name)))
         id = new_id(MT_DEF_CFUNC, parts, 3);
     mt__unlock(&mask);
@@ -188,9 +186,8 @@ bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name)
 {
     struct mt_os_mask mask;
     bool found = false;
-    if (mt__process == NULL || mt__process->state != MT_PROCESS_ARMED)
+    if (!mt__lock_armed(&mask))
         return false;
-    mt__lock(&mask);
     for (uint32_t i = 0; i < mt__kept.n_slots && !found; i++) {
         struct mt_thread *thread = mt__thread_at(i);
         if (!thread->live || thread->tid != tid || thread->slot->thread != thread ||
@@ -209,9 +206,8 @@ bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name)
 void mt_core_name_process(const char *name, size_t n_name)
 {
     struct mt_os_mask mask;
-    if (mt__process == NULL || mt__process->state != MT_PROCESS_ARMED)
+    if (!mt__lock_armed(&mask))
         return;
-    mt__lock(&mask);
     put_name(MT_DEF_PROCESS, 0, 0, name, n_name);
     mt__unlock(&mask);
 }
@@ -219,9 +215,8 @@ void mt_core_name_process(const char *name, size_t n_name)
 void mt_core_note(enum mt_note about, const char *text)
 {
     struct mt_os_mask mask;
-    if (mt__process == NULL || mt__process->state != MT_PROCESS_ARMED)
+    if (!mt__lock_armed(&mask))
         return;
-    mt__lock(&mask);
     put_name(MT_DEF_NOTE, about, 0, text, strlen(text));
     mt__unlock(&mask);
 }

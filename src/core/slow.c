@@ -18,20 +18,30 @@ uint64_t mt__now(void)
     return mt__kept.clock == MT_CLOCK_MONOTONIC ? mt_os_monotonic_ns() : mt_os_counter();
 }
 
-/* The slot's `end` again, after another thread has cleared it to get attention. */
-static void restore_end(struct mt_thread *thread)
+/* Lock held: who begins a new part clears it. */
+static void set_end(struct mt_thread *thread)
 {
-    if (thread->map == NULL || thread->losing)
-        return;
     char *map_end = (char *)thread->map + thread->map_bytes;
     mt_store_relaxed(&thread->slot->end, (uint64_t *)map_end - MT_RESERVE_WORDS);
 }
 
-struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id)
+/* Another thread has cleared `end` to get attention: there is a new part, or a resync is due. */
+static void give_attention(struct mt_thread *thread)
+{
+    struct mt_os_mask mask;
+    mt__lock(&mask);
+    bool same = thread->part == mt__process->part;
+    if (same)
+        set_end(thread);
+    mt__unlock(&mask);
+    if (!same) /* definitions go to the new part now, so must the events that use them */
+        mt__take_chunk(thread, mt__now());
+}
+
+/* This process's file and this thread's slot. NULL: not to be had now. */
+static struct mt_thread *present(void)
 {
     struct mt_process *process = mt__process;
-    if (!mt_load_relaxed(&mt__kept.recording))
-        return NULL;
     if (mt_load_acquire(&process->state) != MT_PROCESS_ARMED && !mt__arm_child())
         return NULL;
     struct mt_thread *thread = mt__slot->thread;
@@ -39,17 +49,49 @@ struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id)
         thread = mt__attach();
     else if (thread->epoch != process->epoch)
         mt__enroll(thread, MT_RESYNC_START);
-    if (thread == NULL)
-        return NULL;
-    if (thread->map != NULL && thread->part != mt_load_relaxed(&process->part) &&
-        !thread->losing) {
-        /* Another thread has begun a new file: definitions go there now. */
-        mt__take_chunk(thread, mt__now());
-    }
-    restore_end(thread);
-    if (thread->resync != MT_RESYNC_NONE && !thread->losing)
-        mt__resync_now(thread, kind, current_id);
     return thread;
+}
+
+/* Makes the calling thread ready to record: afterwards signals are blocked until the caller
+ * restores *mask. NULL, and signals are as they were: not recording now. */
+struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_os_mask *mask)
+{
+    /* Stating many calls in files with little room may begin file after file. */
+    enum { RESYNCS_MAX = 3 };
+    for (int resyncs = 0;;) {
+        if (!mt_load_relaxed(&mt__kept.recording))
+            return NULL;
+        mt_os_block_signals(mask);
+        struct mt_thread *thread = present();
+        if (thread == NULL) {
+            mt_os_restore_signals(mask);
+            return NULL;
+        }
+        if (thread->greet) {
+            thread->greet = 0;
+            mt_os_restore_signals(mask);
+            if (mt__kept.ops.attached != NULL)
+                mt__kept.ops.attached();
+            continue;
+        }
+        if (thread->map != NULL && !thread->losing && mt_load_relaxed(&thread->slot->end) == NULL)
+            give_attention(thread);
+        if (thread->resync == MT_RESYNC_NONE || thread->losing || resyncs++ == RESYNCS_MAX)
+            return thread;
+        mt__resync_now(thread, kind, current_id, mask);
+        mt_os_restore_signals(mask);
+    }
+}
+
+bool mt_core_ready(enum mt_kind kind)
+{
+    int saved = errno;
+    struct mt_os_mask mask;
+    bool ready = mt__ready(kind, NULL, &mask) != NULL;
+    if (ready)
+        mt_os_restore_signals(&mask);
+    errno = saved;
+    return ready;
 }
 
 /* ---- losing */
@@ -141,7 +183,7 @@ bool mt__take_chunk(struct mt_thread *thread, uint64_t now)
         thread->next_bytes = bytes * MT_CHUNK_GROWTH;
     slot->last = now;
     slot->next = (uint64_t *)(chunk + 1);
-    restore_end(thread);
+    set_end(thread);
     mt__unlock(&mask);
     MT_TESTPOINT(chunk_switched);
     return true;
@@ -149,13 +191,16 @@ bool mt__take_chunk(struct mt_thread *thread, uint64_t now)
 
 /* ---- records */
 
+/* What a record takes at most: itself, and the clock's gap before it. */
+#define RECORD_WORDS (1 + 1 + (uint32_t)sizeof(struct mt_gap) / 8)
+
 /* Room for n words; false: none, and the loss has begun or goes on. */
 static bool make_room(struct mt_thread *thread, uint32_t n, uint64_t now)
 {
     struct mt_slot *slot = thread->slot;
     if (thread->losing && now < thread->retry_tick)
         return false;
-    if (!thread->losing && slot->next != NULL && slot->next + n <= slot->end)
+    if (!thread->losing && slot->next != NULL && slot->next + n <= mt_load_relaxed(&slot->end))
         return true;
     return mt__take_chunk(thread, now);
 }
@@ -172,15 +217,18 @@ static void put_words(struct mt_slot *slot, uint64_t head, const uint64_t *paylo
     slot->next = at + 1 + n;
 }
 
-/* Appends one record, with the clock's gap before it where its time needs that. */
+/* Appends one record, with the clock's gap before it where its time needs that. An id that the
+ * chunk's file does not know, because there is a new file since it was looked up, becomes unknown. */
 void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words)
 {
     struct mt_slot *slot = thread->slot;
     uint64_t now = mt__now();
-    if (!make_room(thread, 1 + n_words + 1 + sizeof(struct mt_gap) / 8, now)) {
+    if (!make_room(thread, RECORD_WORDS + n_words, now)) {
         lose(thread, now);
         return;
     }
+    if (mt_record_kind(word) < MT_KIND_GAP && !mt_id_valid(slot, mt_record_id(word)))
+        word |= MT_ID_UNKNOWN;
     if (now < slot->last)
         now = slot->last;
     if (now - slot->last > MT_RECORD_DELTA_MAX) {
@@ -201,31 +249,32 @@ void mt__emit_slow(uint32_t word)
 {
     int saved = errno;
     enum mt_kind kind = mt_record_kind(word);
-    uint32_t current_id = 0;
-    struct mt_thread *thread = mt__ready(kind, &current_id);
-    if (thread == NULL)
-        goto out;
-    uint64_t now = mt__now();
-    if (thread->slot->next == NULL || thread->slot->next >= thread->slot->end) {
-        if (!make_room(thread, 1, now)) {
-            lose(thread, now);
-            goto out;
+    uint32_t id = mt_record_id(word), current_id = 0;
+    struct mt_os_mask mask;
+    for (bool stated = false, asked = false;;) {
+        struct mt_thread *thread = mt__ready(kind, &current_id, &mask);
+        if (thread == NULL)
+            break;
+        uint64_t now = mt__now();
+        bool room = make_room(thread, RECORD_WORDS, now);
+        if (room && thread->resync != MT_RESYNC_NONE && !stated) {
+            stated = true; /* the new chunk begins with the open calls */
+            mt_os_restore_signals(&mask);
+            continue;
         }
-        if (thread->resync != MT_RESYNC_NONE)
-            mt__resync_now(thread, kind, &current_id);
-    }
-    uint32_t id = mt_record_id(word);
-    if (!mt_id_valid(thread->slot, id) && id != MT_ID_UNKNOWN) {
-        /* The name was looked up before the file changed. A Python frame is on the stack and has
-         * just been named again; a C function is not: one event is lost. */
-        if (current_id == 0) {
-            mt__count_loss((int)mt__process->part_error, 0);
-            lose(thread, now);
-            goto out;
+        bool valid = mt_id_valid(thread->slot, id) || id == MT_ID_UNKNOWN;
+        if (room && !valid && current_id == 0 && !asked && mt__kept.ops.open_calls != NULL) {
+            asked = true; /* its name was looked up before a fork, or a new file */
+            mt_os_restore_signals(&mask);
+            mt__kept.ops.open_calls(kind, NULL, 0, &current_id);
+            continue;
         }
-        word = (uint32_t)kind << MT_ID_BITS | current_id;
+        if (room)
+            mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id), NULL, 0);
+        else
+            lose(thread, now);
+        mt_os_restore_signals(&mask);
+        break;
     }
-    mt__put(thread, word, NULL, 0);
-out:
     errno = saved;
 }

@@ -9,6 +9,10 @@
  * over a fork, so no other thread is in the middle either. It is never held while Python or libc's
  * allocator is called, so a fork never waits for longer than one chunk takes to make. It lies in
  * wiped memory: a child never inherits it locked.
+ *
+ * A signal handler may fork wherever signals are not blocked, and what was true before is not true
+ * in the child. So whoever takes the lock looks at `state` again, and the slow path runs with
+ * signals blocked, but for the embedder's callbacks: after these it begins anew.
  */
 #ifndef MT_CORE_STATE_H_
 #define MT_CORE_STATE_H_
@@ -47,6 +51,7 @@ struct mt_thread {
     uint64_t retry_tick;
     uint32_t epoch;   /* of the recording that it is enrolled in */
     uint32_t resync;  /* enum mt_resync that is due before the next record */
+    uint32_t greet;   /* ops.attached is due */
     uint32_t live;    /* guarded by the lock */
     uint32_t adopted; /* made for a thread that has not come yet; guarded by the lock */
 };
@@ -76,7 +81,6 @@ struct mt_process {
     uint32_t n_numbers; /* threads numbered so far */
     uint32_t n_adopted; /* threads that have not come for their slot yet */
     uint32_t part;
-    uint32_t part_error; /* why the former part was given up; an errno */
     uint32_t first_id;
     uint32_t n_def_chunks;
     uint32_t defs_bytes; /* of the mapped chunk of definitions */
@@ -107,10 +111,10 @@ struct mt_kept {
     struct mt_clock_pair first_pair;
     uint8_t file_id[16]; /* of the file that this process, or its parent, writes */
     uint8_t parent_id[16];
-    uint64_t fork_tick; /* between prepare and child: when; 0: a fork that libc did not see */
-    uint32_t fork_tid;
-    uint32_t fork_locked; /* between before_fork() and after: it holds the lock */
-    struct mt_os_mask fork_mask;
+    uint64_t fork_tick; /* when the last fork that libc saw began, */
+    uint32_t fork_tid;  /* on which thread, */
+    uint32_t fork_child; /* and in this child only, which process it made */
+    struct mt_os_mask fork_mask; /* of the forking thread, which holds the lock */
     struct mt_os_process info;
     uint8_t run_id[16];
     uint32_t origin, engine, options, python_version;
@@ -129,6 +133,7 @@ extern struct mt_slot mt__empty_slot;
 extern __thread struct mt_thread *mt__thread __attribute__((tls_model("initial-exec")));
 
 void mt__lock(struct mt_os_mask *mask);
+bool mt__lock_armed(struct mt_os_mask *mask); /* false, and no lock: the process has no file */
 void mt__unlock(const struct mt_os_mask *mask);
 uint64_t mt__now(void);
 void mt__measure_hz(void); /* sets kept.tick_hz */
@@ -138,7 +143,8 @@ int mt__thread_init(void); /* once per process; an errno */
 struct mt_thread *mt__thread_at(uint32_t index);
 struct mt_thread *mt__attach(void);
 void mt__enroll(struct mt_thread *thread, enum mt_resync reason);
-void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *current_id);
+void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *current_id,
+                    struct mt_os_mask *mask);
 
 /* file.c: all with the lock held. Errors are errnos. */
 void mt__next_image(void);
@@ -148,8 +154,8 @@ void mt__chunk_commit(struct mt_chunk_header *chunk, uint32_t bytes);
 enum mt_loss mt__loss_of(int error);
 void mt__count_loss(int error, uint64_t now);
 
-/* slow.c */
-struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id);
+/* slow.c: all with signals blocked */
+struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_os_mask *mask);
 bool mt__take_chunk(struct mt_thread *thread, uint64_t now);
 void mt__release_chunk(struct mt_thread *thread);
 void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words);

@@ -64,6 +64,7 @@ static void enroll(struct mt_thread *thread, enum mt_resync reason)
     thread->next_bytes = MT_CHUNK_FIRST_BYTES;
     thread->retry_tick = 0;
     thread->resync = reason;
+    thread->greet = 1;
     slot->first_id = process->first_id;
     slot->n_ids = MT_ID_UNKNOWN - process->first_id;
     slot->counter = mt__kept.clock != MT_CLOCK_MONOTONIC;
@@ -127,8 +128,6 @@ struct mt_thread *mt__attach(void)
     mt__slot = thread->slot;
     mt__thread = thread;
     pthread_setspecific(end_key, thread);
-    if (mt__kept.ops.attached != NULL)
-        mt__kept.ops.attached();
     return thread;
 }
 
@@ -138,8 +137,6 @@ void mt__enroll(struct mt_thread *thread, enum mt_resync reason)
     mt__lock(&mask);
     enroll(thread, reason);
     mt__unlock(&mask);
-    if (mt__kept.ops.attached != NULL)
-        mt__kept.ops.attached();
 }
 
 /* pthread's destructor: this thread ends. */
@@ -147,16 +144,17 @@ static void on_thread_end(void *value)
 {
     struct mt_thread *thread = value;
     struct mt_os_mask mask;
-    if (thread != mt__thread || mt__slot->thread != thread)
-        return; /* the slot was wiped by a fork; the entry is of the parent's */
     mt__lock(&mask);
-    mt__release_chunk(thread);
-    mt__slot = &mt__empty_slot;
-    mt__thread = NULL;
-    thread->slot->thread = NULL;
-    thread->live = 0;
-    thread->number = mt__process->free_slot;
-    mt__process->free_slot = thread->slot->index + 1;
+    /* Else the slot was wiped by a fork, and the entry is of the parent's. */
+    if (thread == mt__thread && mt__slot->thread == thread) {
+        mt__release_chunk(thread);
+        mt__slot = &mt__empty_slot;
+        mt__thread = NULL;
+        thread->slot->thread = NULL;
+        thread->live = 0;
+        thread->number = mt__process->free_slot;
+        mt__process->free_slot = thread->slot->index + 1;
+    }
     mt__unlock(&mask);
 }
 
@@ -174,18 +172,18 @@ static void state_calls(struct mt_thread *thread, enum mt_resync reason, const u
     memcpy(words, &payload, sizeof words);
     mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX, words,
             2);
-    for (uint32_t i = 0; i < n_ids; i++) {
-        /* Naming the later ones may have begun a new file, which does not know the earlier. */
-        uint32_t id = mt_id_valid(thread->slot, ids[i]) ? ids[i] : MT_ID_UNKNOWN;
-        mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | id, NULL, 0);
-    }
+    for (uint32_t i = 0; i < n_ids; i++)
+        mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | ids[i], NULL, 0);
 }
 
-void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *current_id)
+/* Writes the open calls. Returns with signals blocked, but perhaps in another process. */
+void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *current_id,
+                    struct mt_os_mask *mask)
 {
     enum mt_resync reason = thread->resync;
     uint32_t here[256], *ids = here, room = 256, n = 0;
     thread->resync = MT_RESYNC_NONE;
+    mt_os_restore_signals(mask);
     if (mt__kept.ops.open_calls != NULL)
         n = mt__kept.ops.open_calls(kind, ids, room, current_id);
     if (n > room) {
@@ -199,25 +197,27 @@ void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *curre
             n = n < room ? n : room;
         }
     }
+    mt_os_block_signals(mask);
     /* A thread's own beginning needs no words. */
-    if (n > 0 || (reason != MT_RESYNC_LATE && reason != MT_RESYNC_START))
+    if (mt__slot->thread == thread &&
+        (n > 0 || (reason != MT_RESYNC_LATE && reason != MT_RESYNC_START)))
         state_calls(thread, reason, ids, n);
     if (ids != here)
         mt_os_unmap(ids, room * sizeof *ids);
-}
-
-bool mt_core_ready(enum mt_kind kind)
-{
-    return mt__ready(kind, NULL) != NULL;
 }
 
 void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids)
 {
     struct mt_os_mask mask;
     struct mt_thread *thread = NULL;
-    if (!mt_core_recording() || mt__process->state != MT_PROCESS_ARMED)
+    struct mt_os_mask outer;
+    if (!mt_core_recording())
         return;
-    mt__lock(&mask);
+    mt_os_block_signals(&outer);
+    if (!mt__lock_armed(&mask)) {
+        mt_os_restore_signals(&outer);
+        return;
+    }
     struct mt_thread *known = find(tid);
     if (known == NULL) {
         thread = allot(tid, MT_RESYNC_NONE);
@@ -232,14 +232,14 @@ void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids)
     mt__unlock(&mask);
     if (thread != NULL)
         state_calls(thread, MT_RESYNC_START, ids, n_ids);
+    mt_os_restore_signals(&outer);
 }
 
 bool mt_core_resync(uint32_t tid, enum mt_resync reason)
 {
     struct mt_os_mask mask;
-    if (mt__process == NULL)
+    if (!mt__lock_armed(&mask))
         return false;
-    mt__lock(&mask);
     struct mt_thread *thread = find(tid);
     bool known = thread != NULL && thread->epoch == mt__process->epoch;
     if (known) {

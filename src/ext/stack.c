@@ -50,6 +50,8 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     if (frame != NULL && current_id != NULL && !of_c && on_stack)
         *current_id = id_of(frame);
+    if (ids == NULL)
+        Py_CLEAR(frame); /* the one was asked for */
     if (frame != NULL && begins && on_stack) {
         PyFrameObject *back = PyFrame_GetBack(frame);
         Py_DECREF(frame);

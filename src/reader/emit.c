@@ -200,7 +200,8 @@ static void flows_out(struct mt_walk *walk, int64_t until_ns)
 
 void mt__emit_flows(struct mt_walk *walk)
 {
-    if (walk->flow_in != MT_NONE && walk->stack.depth) {
+    /* Not before all calls are stated that were open: it arrives in the innermost. */
+    if (walk->flow_in != MT_NONE && walk->stack.depth && !walk->n_reopening) {
         if (walk->flow_placed[walk->flow_in] && room(walk, 1))
             append(walk, walk->former_ns, MT_EVENT_FLOW_IN, 0)->flow = (uint64_t)walk->flow_in + 1;
         walk->flow_in = MT_NONE;
@@ -212,6 +213,7 @@ void mt__emit_flows(struct mt_walk *walk)
 void mt__emit_end(struct mt_walk *walk)
 {
     walk->former_ns = walk->now_ns;
+    walk->n_reopening = 0;
     mt__emit_flows(walk);
     if (walk->stack.depth)
         flows_out(walk, INT64_MAX);

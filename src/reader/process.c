@@ -210,6 +210,14 @@ static void cut_circles(struct mt_set *set, uint32_t *seen)
     }
 }
 
+/* When the process began, as far as is known: a child's file is made at its first event only. */
+static uint64_t began_ns(const struct mt_set *set, uint32_t process)
+{
+    const struct mt__file *file = set->files[set->processes[process].first_file];
+    uint64_t fork_tick = file->header.origin == MT_ORIGIN_FORK ? file->header.fork_tick : 0;
+    return fork_tick ? mt__file_ns(file, fork_tick) : set->processes[process].start_ns;
+}
+
 /* For qsort: by start, which is stable enough with the index. */
 struct start {
     uint64_t start_ns;
@@ -236,7 +244,7 @@ static void make_tree(const struct mt_set *set, struct tree *tree)
 {
     uint32_t n = (uint32_t)set->n_processes;
     for (uint32_t i = 0; i < n; i++)
-        tree->starts[i] = (struct start){set->processes[i].start_ns, i};
+        tree->starts[i] = (struct start){began_ns(set, i), i};
     if (n)
         qsort(tree->starts, n, sizeof *tree->starts, compare_starts);
     for (uint32_t i = 0; i <= n; i++)
@@ -344,7 +352,7 @@ static enum mt_status assign_pids(struct mt_set *set)
     if (!starts)
         return MT_NOMEM;
     for (uint32_t i = 0; i < set->n_processes; i++)
-        starts[i] = (struct start){set->processes[i].start_ns, i};
+        starts[i] = (struct start){began_ns(set, i), i};
     qsort(starts, set->n_processes, sizeof *starts, compare_starts);
     for (uint32_t i = 0; status == MT_OK && i < set->n_processes; i++) {
         struct mt_process *process = &set->processes[starts[i].process];

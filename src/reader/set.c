@@ -5,15 +5,12 @@
  */
 #include "reader/set.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/array.h"
 #include "base/atomic.h"
-#include "base/buf.h"
 #include "base/hash.h"
 
 enum mt_status mt_set_new(const struct mt_reporter *reporter, struct mt_set **out)
@@ -156,50 +153,22 @@ static enum mt_status add_path(struct mt_set *set, const char *path)
     return add_file(set, file);
 }
 
-static int is_trace(const struct dirent *entry)
+static enum mt_status add_listed(void *context, const char *path)
 {
-    size_t n = strlen(entry->d_name), n_suffix = strlen(MT_FILE_SUFFIX);
-    return n > n_suffix && !strcmp(entry->d_name + n - n_suffix, MT_FILE_SUFFIX);
-}
-
-static void directory_error(struct mt_set *set, const char *path, enum mt_status status,
-                            const char *format, const char *what)
-{
-    struct mt_error error = {0};
-    mt_error_set(&error, status, path, MT_NO_OFFSET, format, what);
-    mt__trouble_tell(&set->trouble, path, &error);
-}
-
-static enum mt_status add_directory(struct mt_set *set, const char *path)
-{
-    struct dirent **entries;
-    int n = scandir(path, &entries, is_trace, alphasort);
-    if (n < 0) {
-        directory_error(set, path, MT_IO, "cannot be listed: %s", strerror(errno));
-        return MT_OK;
-    }
-    if (!n && !set->only_run)
-        directory_error(set, path, MT_GONE, "has no %s files", MT_FILE_SUFFIX);
-    enum mt_status status = MT_OK;
-    struct mt_buf name = {0};
-    for (int i = 0; i < n; i++) {
-        mt_buf_clear(&name);
-        mt_buf_printf(&name, "%s/%s", path, entries[i]->d_name);
-        if (status == MT_OK)
-            status = name.failed ? MT_NOMEM : add_path(set, mt_buf_text(&name));
-        free(entries[i]);
-    }
-    free(entries);
-    mt_buf_fini(&name);
-    return status;
+    return add_path(context, path);
 }
 
 enum mt_status mt_set_add(struct mt_set *set, const char *path)
 {
     struct stat st;
-    if (!stat(path, &st) && S_ISDIR(st.st_mode))
-        return add_directory(set, path);
-    return add_path(set, path);
+    if (stat(path, &st) || !S_ISDIR(st.st_mode))
+        return add_path(set, path);
+    struct mt_error error = {0};
+    enum mt_status status = mt_each_trace(path, add_listed, set, &error);
+    bool passed_over = status == MT_GONE && set->only_run; /* none at all is none of the run */
+    if (error.status != MT_OK && !passed_over)
+        mt__trouble_tell(&set->trouble, path, &error);
+    return error.status == MT_OK ? status : MT_OK;
 }
 
 /* ------------------------------------------------------------------------------------ finishing */
@@ -220,29 +189,33 @@ static void note_runs(struct mt_set *set)
         mt__trouble_note(&set->trouble, NULL, "these files are of %u different runs", n_runs);
 }
 
-static uint32_t count_hosts(const struct mt_set *set)
+/* Hosts, and boots of a host, in the set. MT_NOMEM. */
+static enum mt_status count_hosts(const struct mt_set *set, uint32_t *n_hosts)
 {
-    uint32_t n_hosts = 0;
+    enum mt_status status = MT_OK;
     struct mt_map seen = {0};
+    *n_hosts = 0;
     for (size_t i = 0; i < set->n_files; i++) {
         const struct mt_file_header *header = &set->files[i]->header;
         bool is_new = false;
         uint64_t key = mt_hash_bytes(header->host, strlen(header->host), hash_id(header->boot_id));
-        mt_map_put(&seen, key, 0, &is_new);
-        n_hosts += is_new;
+        if (!mt_map_put(&seen, key, 0, &is_new))
+            status = MT_NOMEM;
+        *n_hosts += is_new;
     }
     mt_map_fini(&seen);
-    return n_hosts;
+    return status;
 }
 
 enum mt_status mt_set_finish(struct mt_set *set)
 {
     note_runs(set);
     struct mt_timeline *timeline = &set->timeline;
-    timeline->n_hosts = count_hosts(set);
     timeline->funcs = set->names.funcs;
     timeline->n_funcs = (uint32_t)set->names.n_funcs;
-    enum mt_status status = mt__set_align(set);
+    enum mt_status status = count_hosts(set, &timeline->n_hosts);
+    if (status == MT_OK)
+        status = mt__set_align(set);
     if (status == MT_OK)
         status = mt__set_processes(set);
     timeline->processes = set->processes;

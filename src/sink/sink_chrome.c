@@ -12,6 +12,7 @@
  * Speed: what a line has of its function and of its track is made once and copied; times are looked
  * up three digits at a time, behind digits that are made once a millisecond.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -272,12 +273,9 @@ static void leave_open(struct chrome *chrome, struct mt_buf *out, const struct m
 static void start_track(struct chrome *chrome, uint32_t idx)
 {
     const struct mt_track *track = &chrome->timeline->tracks[idx];
-    struct mt_buf text = {0};
-    mt_buf_printf(&text, ",\"pid\":%u,\"tid\":%u",
-                  chrome->timeline->processes[track->process].pid, track->tid);
-    chrome->track_bytes = text.n_bytes; /* at most 34 */
-    memcpy(chrome->track, mt_buf_text(&text), text.n_bytes);
-    mt_buf_fini(&text);
+    int n = snprintf(chrome->track, sizeof chrome->track, ",\"pid\":%u,\"tid\":%u",
+                     chrome->timeline->processes[track->process].pid, track->tid);
+    chrome->track_bytes = (size_t)n; /* at most 34 */
     chrome->n_calls = 0;
     chrome->n_unfinished = 0;
 }

@@ -1,0 +1,354 @@
+"""Programs with hooks of their own: they work as untraced, are never displaced, and recording goes
+on after them. Where ours had to give way, that is marked."""
+import sys
+import textwrap
+import unittest
+
+from tests.python import harness, tracefile
+
+V = sys.version_info
+
+# What each program calls before, during and after its own hook.
+WORK = """
+    import sys, threading
+    def before(): pass
+    def during(): pass
+    def after(): pass
+    def leaf(): return len("")
+    def work(f, n):
+        for _ in range(n):
+            f()
+            leaf()
+    """
+
+
+class Hooks(harness.Case):
+    maxDiff = None
+
+    def script(self, text):
+        return self.write("script.py", textwrap.dedent(WORK) + textwrap.dedent(text))
+
+    def same(self, text, **kwargs):
+        """Runs WORK and `text` untraced and traced: the same output and status. Returns it."""
+        path = self.script(text)
+        untraced = self.untraced(sys.executable, path)
+        traced = self.run_traced(sys.executable, path, status=untraced.returncode, **kwargs)
+        self.assertEqual(untraced.stdout, traced.stdout)
+        self.assertEqual(untraced.stderr, traced.stderr)
+        self.check()
+        return untraced.stdout
+
+    def counts(self, *names):
+        trace = self.read_one()
+        return [trace.count(name) for name in names]
+
+    def resyncs(self, trace):
+        return [r.payload[0] & 0xFFFFFFFF for t in trace.threads for r in t.records
+                if r.kind == tracefile.EXT and r.id >> 12 == tracefile.RESYNC]
+
+    def assert_displaced(self, times):
+        """Ours gave way that often: counted, noted once, and marked where it came back."""
+        trace = self.read_one()
+        self.assert_nested([trace])
+        self.assertEqual(trace.n_displaced, times)
+        self.assertEqual(self.resyncs(trace), [4] * times)  # MT_RESYNC_HOOK
+        self.assertEqual(sum("profile function" in note for note in trace.notes), min(times, 1))
+
+
+class Profilers(Hooks):
+    def test_cprofile(self):
+        """Up to 3.11 cProfile takes our place; from 3.12 on it is a sys.monitoring tool beside us.
+        What it counts is the same in any case."""
+        output = self.same("""
+            import cProfile, pstats
+            profile = cProfile.Profile()
+            work(before, 10)
+            for _ in range(3):
+                profile.enable()
+                work(during, 5)
+                profile.disable()
+                work(after, 7)
+            stats = pstats.Stats(profile).stats
+            for (file, line, name), (primitive, calls, *_) in sorted(stats.items()):
+                print(file.rpartition("/")[2], line, name, primitive, calls)
+            """)
+        self.assertIn("script.py 4 during 15 15", output)
+        if V < (3, 12):
+            self.assertEqual(self.counts("before", "during", "after"), [10, 0, 21])
+            self.assert_displaced(4)  # disable() takes ours away even when it has nothing set: pstats
+        else:
+            self.assertEqual(self.counts("before", "during", "after"), [10, 15, 21])
+            self.assert_displaced(0)
+
+    def test_cprofile_as_the_main_program(self):
+        """python -m cProfile: all of it inside. Recorded on 3.12 and later, noted before."""
+        path = self.script("work(during, 50)\n")
+        done = self.run_traced(sys.executable, "-m", "cProfile", path)
+        self.assertRegex(done.stdout, r"\n +50 .*script.py:4\(during\)")
+        trace = self.read_one()
+        self.assertEqual(trace.program, "cProfile")
+        self.assertEqual(trace.count("during"), 50 if V >= (3, 12) else 0)
+        self.assertEqual(trace.n_displaced, 0 if V >= (3, 12) else 2)
+        self.check()
+
+    def test_profile(self):
+        """The profiler that is written in Python, by sys.setprofile."""
+        self.same("""
+            import profile
+            work(before, 10)
+            result = profile.Profile()
+            result.runcall(work, during, 5)
+            work(after, 7)
+            result.create_stats()
+            print(sorted((name, calls[1]) for (_, _, name), calls in result.stats.items()))
+            """)
+        self.assertEqual(self.counts("before", "during", "after"), [10, 0, 7])
+        self.assert_displaced(1)
+
+    def test_cprofile_in_a_thread(self):
+        """While the main thread waits, and so cannot be asked to look after the others."""
+        self.same("""
+            import cProfile
+            def run():
+                work(before, 10)
+                profile = cProfile.Profile()
+                profile.runcall(work, during, 5)
+                work(after, 700)
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+            """)
+        during = 5 if V >= (3, 12) else 0
+        self.assertEqual(self.counts("before", "during", "after"), [10, during, 700])
+        self.assert_displaced(0 if V >= (3, 12) else 1)
+
+
+class Setprofile(Hooks):
+    def test_own(self):
+        """The program sees the same events; ours come before and after."""
+        self.same("""
+            events = []
+            def hook(frame, event, arg):
+                if frame.f_code.co_name in ("work", "during", "leaf"):
+                    events.append((frame.f_code.co_name, event, getattr(arg, "__name__", arg)))
+            print(sys.getprofile())
+            work(before, 10)
+            sys.setprofile(hook)
+            work(during, 5)
+            print(sys.getprofile() is hook)
+            sys.setprofile(None)
+            print(sys.getprofile())
+            work(after, 7)
+            print(events)
+            """)
+        self.assertEqual(self.counts("before", "during", "after"), [10, 0, 7])
+        self.assert_displaced(1)
+
+    def test_none(self):
+        """Taking away what is not there, again and again, takes nothing away."""
+        self.same("""
+            for _ in range(100):
+                sys.setprofile(None)
+                work(after, 7)
+            """)
+        trace = self.read_one()
+        self.assertEqual(trace.count("after"), 700)
+        self.assertEqual(trace.n_displaced, len(self.resyncs(trace)))
+        self.assert_nested()
+
+    def test_one_that_fails(self):
+        """A profile function that raises is removed by the interpreter."""
+        output = self.same("""
+            def hook(frame, event, arg):
+                if event == "call" and frame.f_code is during.__code__:
+                    raise KeyError("own")
+            sys.setprofile(hook)
+            try:
+                work(during, 5)
+            except KeyError as error:
+                print(error, sys.getprofile())
+            work(after, 7)
+            """)
+        self.assertEqual(output, "'own' None\n")
+        self.assertEqual(self.counts("after"), [7])
+        self.assert_displaced(1)
+
+    def test_one_that_stays(self):
+        """Until the end: nothing of it is ours, and the file says so."""
+        self.same("""
+            work(before, 10)
+            count = [0]
+            def hook(frame, event, arg):
+                count[0] += frame.f_code is during.__code__ and event == "call"
+            sys.setprofile(hook)
+            work(during, 500)
+            print(count)
+            """)
+        trace = self.read_one()
+        self.assertEqual(self.counts("before", "during"), [10, 0])
+        self.assertEqual(trace.n_displaced, 1)
+        self.assertTrue([n for n in trace.notes if "profile function" in n])
+
+    def test_in_threads(self):
+        """threading.setprofile: the program's own threads are the program's; others are ours."""
+        self.same("""
+            seen = []
+            def hook(frame, event, arg):
+                if event == "call" and frame.f_code is during.__code__:
+                    seen.append(threading.current_thread().name)
+            def run():
+                work(during, 5)
+                sys.setprofile(None)
+                work(after, 7)
+            def start(name, target):
+                thread = threading.Thread(target=target, name=name)
+                thread.start()
+                thread.join()
+            start("a", lambda: work(before, 10))
+            threading.setprofile(hook)
+            start("b", run)
+            start("c", run)
+            threading.setprofile(None)
+            start("d", lambda: work(before, 10))
+            print(seen)
+            """)
+        self.assertEqual(self.counts("before", "during", "after"), [20, 0, 14])
+        self.assert_nested()
+
+    def test_two_threads_at_once(self):
+        """One with a hook of its own, one without: the latter loses nothing."""
+        self.same("""
+            ready, done = threading.Event(), threading.Event()
+            def other():
+                ready.wait()
+                work(before, 1000)
+                done.set()
+            thread = threading.Thread(target=other)
+            thread.start()
+            sys.setprofile(lambda *args: None)
+            ready.set()
+            done.wait()
+            sys.setprofile(None)
+            thread.join()
+            work(after, 7)
+            """)
+        self.assertEqual(self.counts("before", "after"), [1000, 7])
+        self.assert_displaced(1)
+
+
+class Others(Hooks):
+    def test_nothing_to_see(self):
+        """sys.getprofile() and sys.gettrace() are None, in every thread."""
+        self.assertEqual(self.same("""
+            def show():
+                print(sys.getprofile(), sys.gettrace())
+            show()
+            for start in (lambda: threading.Thread(target=show),):
+                thread = start()
+                thread.start()
+                thread.join()
+            """), "None None\nNone None\n")
+
+    def test_settrace(self):
+        """Line by line, in threads too, together with ours."""
+        self.same("""
+            lines = []
+            def tracer(frame, event, arg):
+                if frame.f_code in (work.__code__, during.__code__, leaf.__code__):
+                    lines.append((frame.f_code.co_name, event, frame.f_lineno))
+                return tracer
+            sys.settrace(tracer)
+            threading.settrace(tracer)
+            work(during, 3)
+            thread = threading.Thread(target=work, args=(during, 3))
+            thread.start()
+            thread.join()
+            sys.settrace(None)
+            work(after, 7)
+            print(lines)
+            """)
+        self.assertEqual(self.counts("during", "after"), [6, 7])
+        self.assert_displaced(0)
+
+    def test_audit_hook_that_forbids(self):
+        """A program that lets nobody set a profile function: neither itself, nor us in its new
+        threads. What we have stays; its threads run."""
+        self.same("""
+            def audit(event, args):
+                if event == "sys.setprofile":
+                    raise RuntimeError("forbidden")
+            sys.addaudithook(audit)
+            work(before, 10)
+            try:
+                sys.setprofile(lambda *args: None)
+            except RuntimeError as error:
+                print(error)
+            thread = threading.Thread(target=lambda: print("runs"))
+            thread.start()
+            thread.join()
+            work(after, 7)
+            """)
+        self.assertEqual(self.counts("before", "after"), [10, 7])
+        self.assert_nested()
+
+    def test_audit_hook_that_counts(self):
+        """What a program sees of us: an event for each thread that gets the hook."""
+        path = self.script("""
+            seen = []
+            sys.addaudithook(lambda event, args: seen.append(event))
+            work(before, 10)
+            print(seen)
+            """)
+        self.assertEqual(self.run_traced(sys.executable, path).stdout, "[]\n")
+
+    @unittest.skipUnless(V >= (3, 12), "sys.monitoring is new in 3.12")
+    def test_monitoring(self):
+        """All six tools are free, work beside ours, and count the same as untraced."""
+        output = self.same("""
+            m = sys.monitoring
+            print([m.get_tool(i) for i in range(6)])
+            counts = {}
+            for tool in range(6):
+                m.use_tool_id(tool, "tool%d" % tool)
+                for event in "PY_START", "PY_RETURN", "CALL", "C_RETURN", "LINE":
+                    number = getattr(m.events, event)
+                    def callback(code, *args, key=(tool, event)):
+                        if code in (work.__code__, during.__code__, leaf.__code__):
+                            counts[key] = counts.get(key, 0) + 1
+                    m.register_callback(tool, number, callback)
+                m.set_events(tool, m.events.PY_START | m.events.PY_RETURN | m.events.CALL |
+                             m.events.LINE)
+            work(during, 5)
+            for tool in range(6):
+                m.set_events(tool, 0)
+                m.free_tool_id(tool)
+            work(after, 7)
+            print(sorted(counts.items()))
+            """)
+        self.assertTrue(output.startswith("[None, None, None, None, None, None]\n"))
+        self.assertEqual(self.counts("during", "after"), [5, 7])
+        self.assert_displaced(0)
+
+    @unittest.skipUnless(V >= (3, 12), "sys.monitoring is new in 3.12")
+    def test_monitoring_disable(self):
+        """DISABLE and restart_events() are the tools' own business."""
+        self.same("""
+            m = sys.monitoring
+            m.use_tool_id(3, "own")
+            count = [0]
+            def callback(*args):
+                count[0] += 1
+                return m.DISABLE
+            m.register_callback(3, m.events.PY_START, callback)
+            m.set_events(3, m.events.PY_START)
+            work(during, 5)
+            m.restart_events()
+            work(during, 5)
+            m.set_events(3, 0)
+            print(count)
+            """)
+        self.assertEqual(self.counts("during"), [10])
+
+
+if __name__ == "__main__":
+    harness.main()
