@@ -35,10 +35,6 @@ TESTS = {
     "test_disk_full": dict(tags = ["no-sandbox"]),
     "test_gunicorn": dict(pypi = True, tags = ["no-sandbox"]),
     "test_setuid": dict(tags = ["no-sandbox"]),
-    # Known to fail or to take too long, in part; to be run by name until they are mended.
-    "test_api": dict(tags = ["manual"]),
-    "test_hooks": dict(tags = ["manual"]),
-    "test_limits": dict(tags = ["manual"]),
 }
 
 _ROW = dict(size = "medium", tags = [], pypi = False)

@@ -81,8 +81,7 @@ static bool is_python_command(const char *first)
            (n > 3 && strcmp(first + n - 3, ".py") == 0);
 }
 
-/* An engine that there is not is told now, and the program runs: with the one that fits best. */
-static void check_engine(struct run_options *run)
+static bool is_engine(const char *name)
 {
     static const char *const names[] = {
         "auto",
@@ -90,15 +89,10 @@ static void check_engine(struct run_options *run)
         MT_ENGINE_MAP(X)
 #undef X
     };
-    if (run->engine == NULL)
-        return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (i != MT_ENGINE_CORE && strcmp(run->engine, names[i]) == 0)
-            return;
-    mt_cli_error("--engine %s: there is no such engine (auto, setprofile, monitoring, frame); "
-                 "recording with auto",
-                 run->engine);
-    run->engine = NULL;
+        if (i != MT_ENGINE_CORE && strcmp(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 /* Wrong usage is printed; returns false then. */
@@ -143,7 +137,11 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         *exit_status = MT_EXIT_USAGE;
         return NULL;
     }
-    check_engine(run);
+    if (!is_engine(run->engine)) {
+        mt_cli_usage("run", "--engine is auto, setprofile, monitoring or frame, not %s", run->engine);
+        *exit_status = MT_EXIT_USAGE;
+        return NULL;
+    }
     bool is_python = is_python_command(first[0]);
     char **command = calloc((size_t)n + 2, sizeof *command);
     if (command == NULL) {
@@ -232,13 +230,15 @@ static bool environment_make(struct environment *env, const struct run_options *
     for (int i = 0; i < 16; i++)
         snprintf(id + 2 * i, 3, "%02x", run_id[i]);
     char words[64];
-    snprintf(words, sizeof words, "engine=%s%s", run->engine != NULL ? run->engine : "auto",
-             run->no_c ? ",no-c" : "");
+    bool automatic = strcmp(run->engine, "auto") == 0;
+    snprintf(words, sizeof words, "%s%s%s%s", automatic ? "" : "engine=",
+             automatic ? "" : run->engine, !automatic && run->no_c ? "," : "",
+             run->no_c ? "no-c" : "");
     if (!environment_own(env, python_path(home)) ||
         !environment_own(env, joined(MT_ENV_DIR, dir)) ||
         !environment_own(env, joined(MT_ENV_HOME, home)) ||
         !environment_own(env, joined(MT_ENV_RUN, id)) ||
-        !environment_own(env, joined(MT_ENV_OPTIONS, words)))
+        (words[0] != '\0' && !environment_own(env, joined(MT_ENV_OPTIONS, words))))
         return false;
     size_t k = env->n_own;
     for (size_t i = 0; i < n; i++)
@@ -310,7 +310,7 @@ int mt_cmd_run(int argc, char **argv)
     struct mt_inherited inherited;
     mt__inherited_take(&inherited);
 
-    struct run_options run = {0};
+    struct run_options run = {.engine = "auto"};
     int exit_status = MT_EXIT_TROUBLE;
     char **command = parse(argc, argv, &run, &exit_status);
     if (command == NULL)

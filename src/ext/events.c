@@ -5,9 +5,11 @@
 
 #include <errno.h>
 
-static void special(uint64_t value, enum mt_kind kind)
+static void special(uint64_t value, enum mt_kind kind, PyObject *callable)
 {
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_C_BEGIN;
+    if (value & MT_VALUE_SETS_PROFILE)
+        mt__threads_setprofile(begins ? callable : NULL);
     if (begins) {
         if (value & MT_VALUE_BEGINS_THREAD)
             mt__threads_begun();
@@ -32,7 +34,7 @@ void mt__python_slow(PyCodeObject *code, PyFrameObject *frame, enum mt_kind kind
             value = mt__code_define(code, frame);
         if (!(value & MT_VALUE_OWN)) {
             mt_emit(mt__slot, kind, (uint32_t)value);
-            special(value, kind);
+            special(value, kind, NULL);
         }
     }
     errno = saved;
@@ -49,7 +51,7 @@ void mt__c_slow(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
             value = mt__cfunc_define(callable, def);
         if (!(value & MT_VALUE_OWN)) {
             mt_emit(mt__slot, kind, (uint32_t)value);
-            special(value, kind);
+            special(value, kind, callable);
         }
     }
     errno = saved;

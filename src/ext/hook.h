@@ -22,8 +22,9 @@
 #define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34)  /* at its end the process may be renamed */
 #define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
 #define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
-#define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 38)  /* at its begin a thread has its name */
-#define MT_VALUE_PER_TYPE (UINT64_C(1) << 37)       /* of many functions: ask for this one */
+#define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 37)  /* at its begin a thread has its name */
+#define MT_VALUE_SETS_PROFILE (UINT64_C(1) << 38)   /* sys.setprofile */
+#define MT_VALUE_PER_TYPE (UINT64_C(1) << 39)       /* of many functions: ask for this one */
 
 /* An engine. Functions are called by the thread that starts or stops recording. */
 struct mt_hook {
@@ -122,8 +123,9 @@ __attribute__((noinline, cold)) void mt__c_slow(PyObject *callable, const PyMeth
 /* stack.c */
 uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id);
 uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
-/* The frame that an event is about is not on the stack at that moment (frame evaluation hook). */
-extern bool mt__frames_off_stack;
+/* The code of this thread's event when its frame is not on the stack (frame evaluation hook: not yet,
+ * or not any more); NULL: it is, or there is none. */
+extern __thread PyCodeObject *mt__off_stack __attribute__((tls_model("initial-exec")));
 extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
 
 /* threads.c */
@@ -131,6 +133,8 @@ extern uint64_t mt__seen_thread; /* number of the newest one, when the list was 
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
 void mt__threads_stop(void);
 void mt__threads_adopt(void); /* for an engine that sees all threads by itself */
+void mt__threads_watch(bool watch); /* what the program does with profile functions */
+void mt__threads_setprofile(PyObject *function); /* it begins; NULL: it has ended */
 void mt__threads_walk(void);
 void mt__threads_attached(void);
 void mt__threads_renamed(void);

@@ -48,6 +48,7 @@ static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int 
     if (mt_eval_makes_generator(frame))
         return _PyEval_EvalFrameDefault(tstate, frame, throwing);
     Py_INCREF(code);
+    mt__off_stack = code;
     uint64_t value = mt_code_value(code);
     if (MT_LIKELY(mt_id_valid(mt__slot, value)))
         mt_emit(mt__slot, MT_KIND_PY_BEGIN, (uint32_t)value);
@@ -55,6 +56,7 @@ static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int 
         mt__python_slow(code, mt_eval_object(frame), MT_KIND_PY_BEGIN);
     PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
     enum mt_kind kind = result != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC;
+    mt__off_stack = code; /* again: others have been evaluated meanwhile */
     value = mt_code_value(code);
     if (MT_LIKELY(mt_id_valid(mt__slot, value)))
         mt_emit(mt__slot, kind, (uint32_t)value);
@@ -105,7 +107,7 @@ static bool available(bool c_functions, const char **why_not)
 
 static int start(void)
 {
-    mt__frames_off_stack = true;
+    mt__off_stack = NULL; /* this thread may have been recorded before */
     mt__threads_adopt();
     _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval);
     return 0;
@@ -118,7 +120,6 @@ static void stop(void)
     else
         mt_core_note(MT_NOTE_HOOK, "another tool took the frame evaluation hook; since then "
                                    "nothing was recorded");
-    mt__frames_off_stack = false;
 }
 
 const struct mt_hook mt__hook_frame = {

@@ -4,12 +4,11 @@
 #include "ext/hook.h"
 
 bool mt__hide_open_calls;
-bool mt__frames_off_stack;
+__thread PyCodeObject *mt__off_stack;
 
-/* The id of a frame's code; 0: our own. */
-static uint32_t id_of(PyFrameObject *frame)
+/* The id of a frame's code; 0: our own. The frame may be NULL. */
+static uint32_t id_of(PyCodeObject *code, PyFrameObject *frame)
 {
-    PyCodeObject *code = mt_frame_code_public(frame);
     uint64_t value = mt_code_value(code);
     if (value & MT_VALUE_OWN)
         return 0;
@@ -24,7 +23,7 @@ static uint32_t walk(PyFrameObject *frame, uint32_t *ids, uint32_t n)
 {
     uint32_t count = 0;
     while (frame != NULL) {
-        uint32_t id = id_of(frame);
+        uint32_t id = id_of(mt_frame_code_public(frame), frame);
         if (id != 0) {
             count++;
             if (ids != NULL && count <= n)
@@ -41,18 +40,25 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
 {
     struct mt_pending pending;
     uint32_t count = 0;
-    bool on_stack = !mt__frames_off_stack;
+    PyCodeObject *off_stack = mt__off_stack;
+    uint32_t innermost = 0; /* that walk() does not find */
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_PY_RESUME;
     bool of_c = kind == MT_KIND_C_BEGIN || kind == MT_KIND_C_END || kind == MT_KIND_C_END_EXC;
     if (mt__hide_open_calls)
         return 0;
     mt_pending_save(&pending);
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
-    if (frame != NULL && current_id != NULL && !of_c && on_stack)
-        *current_id = id_of(frame);
+    if (off_stack != NULL) {
+        uint32_t id = id_of(off_stack, NULL);
+        if (current_id != NULL)
+            *current_id = id;
+        innermost = begins ? 0 : id;
+    } else if (frame != NULL && current_id != NULL && !of_c) {
+        *current_id = id_of(mt_frame_code_public(frame), frame);
+    }
     if (ids == NULL)
         Py_CLEAR(frame); /* the one was asked for */
-    if (frame != NULL && begins && on_stack) {
+    if (frame != NULL && begins && off_stack == NULL) {
         PyFrameObject *back = PyFrame_GetBack(frame);
         Py_DECREF(frame);
         frame = back;
@@ -64,6 +70,11 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
             walk(frame, ids, count);
         else
             Py_DECREF(frame);
+    }
+    if (innermost != 0 && ids != NULL) {
+        if (count < cap)
+            ids[count] = innermost;
+        count++;
     }
     PyErr_Clear();
     mt_pending_restore(&pending);

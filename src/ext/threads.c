@@ -15,6 +15,7 @@
 uint64_t mt__seen_thread;
 
 static Py_tracefunc the_hook;  /* NULL: not recording */
+static bool watching;          /* the audit hook is to look at events */
 static bool setting;           /* the audit event is our own */
 static bool walking;
 static bool foreign_noted;
@@ -75,6 +76,7 @@ void mt__threads_attached(void)
 {
     struct mt_pending pending;
     uint32_t tid = mt_core_tid(), pid = mt_os_pid();
+    PyCodeObject *off_stack = mt__off_stack; /* what is called here may be recorded, too */
     mt_pending_save(&pending);
     if (!name_thread(PyThreadState_Get()->thread_id, tid)) {
         char main_name[32], name[32];
@@ -89,6 +91,7 @@ void mt__threads_attached(void)
         }
     }
     mt_pending_restore(&pending);
+    mt__off_stack = off_stack;
 }
 
 /* A `threading` thread begins: it is not in the table yet, but an argument of this frame. */
@@ -298,6 +301,73 @@ static void leave_threading(void)
         PyErr_Clear();
 }
 
+/* Pending calls run on the main thread, which may be waiting for the one that lost its hook. Where
+ * frame evaluation can be hooked for a moment, the next Python call of any thread looks after all. */
+#if MT_HAVE_FRAME_HOOK
+static PyObject *eval_once(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
+{
+    if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == eval_once)
+        _PyInterpreterState_SetEvalFrameFunc(mt__interp, _PyEval_EvalFrameDefault);
+    walk(false);
+    return _PyEval_EvalFrameDefault(tstate, frame, throwing);
+}
+
+static void walk_at_next_call(void)
+{
+    if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == _PyEval_EvalFrameDefault)
+        _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval_once);
+}
+#else
+static void walk_at_next_call(void)
+{
+}
+#endif
+
+/* Where C calls are observed, the interpreter reports the end of sys.setprofile() to the function
+ * that it has just set. Untraced it does not, and the module `profile` fails of it. So this
+ * thread's events are off until the call is over: pending calls come right behind it. (They run on
+ * the main thread, so on others that end is reported.) An engine that would have heard the end
+ * itself gets it then. */
+static PyObject *setprofile_function; /* the call that is open; NULL: none */
+
+void mt__threads_setprofile(PyObject *function)
+{
+    Py_XINCREF(function);
+    Py_XDECREF(setprofile_function);
+    setprofile_function = function;
+}
+
+static PyFrameObject *setprofile_caller;
+
+static int on_setprofile_over(void *tstate)
+{
+    PyObject *function = setprofile_function;
+    PyFrameObject *frame = PyThreadState_GetFrame(tstate);
+    /* Not so in an audit hook in Python: then it is not over, and its end will be heard. */
+    bool over = frame == setprofile_caller;
+    Py_XDECREF(frame);
+    Py_CLEAR(setprofile_caller);
+    mt_leave_tracing(tstate);
+    if (over && function != NULL && the_hook == NULL && watching) {
+        mt__c_slow(function, ((PyCFunctionObject *)function)->m_ml, MT_KIND_C_END);
+        mt__threads_setprofile(NULL);
+    }
+    return 0;
+}
+
+static void hide_end_of_setprofile(void)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    if (setprofile_function == NULL || setprofile_caller != NULL || mt_os_tid() != mt_os_pid())
+        return;
+    setprofile_caller = PyThreadState_GetFrame(tstate);
+    mt_enter_tracing(tstate);
+    if (Py_AddPendingCall(on_setprofile_over, tstate) != 0) {
+        mt_leave_tracing(tstate);
+        Py_CLEAR(setprofile_caller);
+    }
+}
+
 /* Somebody is about to set a profile function, or to take one away, on this thread: look at all
  * threads a little later, on the main thread or at the next call of any followed one.
  * Somebody adds an audit hook: it may forbid sys.setprofile, which `threading` calls with our
@@ -306,22 +376,34 @@ static int on_audit(const char *event, PyObject *args, void *data)
 {
     (void)args;
     (void)data;
-    if (event[0] != 's' || the_hook == NULL || setting)
+    if (event[0] != 's' || !watching || setting)
         return 0;
     if (strcmp(event, "sys.setprofile") == 0) {
-        mt__seen_thread = 0;
-        Py_AddPendingCall(on_pending_call, NULL);
-    } else if (strcmp(event, "sys.addaudithook") == 0) {
+        hide_end_of_setprofile();
+        if (the_hook != NULL) {
+            mt__seen_thread = 0;
+            Py_AddPendingCall(on_pending_call, NULL);
+            walk_at_next_call();
+        }
+    } else if (the_hook != NULL && strcmp(event, "sys.addaudithook") == 0) {
         leave_threading();
     }
     return 0;
+}
+
+void mt__threads_watch(bool watch)
+{
+    static bool audited;
+    if (watch && !audited && PySys_AddAuditHook(on_audit, NULL) != 0)
+        PyErr_Clear(); /* refused by another audit hook: then without */
+    audited = audited || watch;
+    watching = watch;
 }
 
 /* ---- start and stop */
 
 int mt__threads_start(Py_tracefunc hook)
 {
-    static bool audited;
     if (thread_hook == NULL) {
         if (PyType_Ready(&thread_hook_type) != 0)
             return -1;
@@ -329,11 +411,7 @@ int mt__threads_start(Py_tracefunc hook)
         if (thread_hook == NULL)
             return -1;
     }
-    if (!audited) {
-        if (PySys_AddAuditHook(on_audit, NULL) != 0)
-            PyErr_Clear(); /* refused by another audit hook: then without */
-        audited = true;
-    }
+    mt__threads_watch(true);
     the_hook = hook;
     foreign_noted = false;
     mt__threads_imported();
@@ -346,6 +424,7 @@ void mt__threads_stop(void)
 {
     Py_tracefunc hook = the_hook;
     the_hook = NULL;
+    mt__threads_watch(false);
     setting = true;
     for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
          t = PyThreadState_Next(t)) {

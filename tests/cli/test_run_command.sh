@@ -73,6 +73,11 @@ same "an outer run's variables do not come through" \
   "$(grep -cE 'MTRACE_PARENT|MTRACE_OPTIONS' <<<"$got")" 0
 unset MTRACE_PARENT MTRACE_OPTIONS
 has "--no-c" "$(variables --no-c)" 'MTRACE_OPTIONS=no-c'
+has "--engine" "$(variables --engine frame)" 'MTRACE_OPTIONS=engine=frame'
+has "both" "$(variables --no-c --engine setprofile)" 'MTRACE_OPTIONS=engine=setprofile,no-c'
+same "--engine auto is the default" "$(variables --engine auto | grep -c OPTIONS)" 0
+same "no such engine" "$(status "$MTRACE" run --engine core true)" 2
+has "says so" "$(cat err.txt)" '--engine' 'not core'
 has "a random id" "$(variables)" 'MTRACE_RUN=????????????????????????????????'
 has "-d is absolute" "$(variables -d rel)" "MTRACE_DIR=$work/rel"
 same "PYTHONPATH unset" "$(variables | grep PYTHONPATH)" "PYTHONPATH=$home/boot"

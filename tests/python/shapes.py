@@ -4,6 +4,8 @@ A sequence is a list of words, one for each record:
 
     (NAME:LINE   a Python frame begins      )NAME   it returns     !NAME   an exception leaves it
     [NAME        a C function is called     ]NAME   it returns     ?NAME   it raises
+    )NAME, (NAME:LINE   also where a generator is left and entered again: one engine can tell
+                        these from the others (test_engines.py), the comparison does not
     <NAME:LINE   a call that is stated to be open (after a RESYNC)
 
 In a sequence that a test expects, OUTER.<locals>/NAME stands for a name that code objects know from
@@ -17,7 +19,7 @@ from tests.python import harness, tracefile
 _MARKS = {
     tracefile.PY_BEGIN: "(", tracefile.PY_END: ")", tracefile.PY_END_EXC: "!",
     tracefile.C_BEGIN: "[", tracefile.C_END: "]", tracefile.C_END_EXC: "?",
-    tracefile.PY_SUSPEND: "s", tracefile.PY_RESUME: "r",
+    tracefile.PY_SUSPEND: ")", tracefile.PY_RESUME: "(",
 }
 
 
@@ -30,7 +32,7 @@ def words(records):
         if r.kind not in _MARKS:
             continue
         mark, line = _MARKS[r.kind], ""
-        if r.kind == tracefile.PY_BEGIN:
+        if r.kind in (tracefile.PY_BEGIN, tracefile.PY_RESUME):
             line = ":%d" % r.function.line
             if stated:
                 mark, stated = "<", stated - 1
@@ -44,10 +46,10 @@ def inside(records, name):
     for i, r in enumerate(records):
         if r.function is None or r.function.name != name or r.function.kind != "python":
             continue
-        if r.kind == tracefile.PY_BEGIN:
+        if r.kind in (tracefile.PY_BEGIN, tracefile.PY_RESUME):
             first = i if first is None else first
             depth = (depth or 0) + 1
-        elif r.kind in (tracefile.PY_END, tracefile.PY_END_EXC) and depth:
+        elif r.kind in (tracefile.PY_END, tracefile.PY_END_EXC, tracefile.PY_SUSPEND) and depth:
             depth -= 1
             if depth == 0:
                 return records[first:i + 1]

@@ -242,6 +242,9 @@ class TestThreadsOfC(harness.Case):
             self.assertEqual([thread.count("step", kind) for kind in (tracefile.PY_BEGIN, tracefile.PY_END)], [10 + i] * 2)
             calls = thread.calls()
             reopened = [(c.function.name, c.outcome) for c in calls if c.reopened]
+            if trace.engine == "monitoring":  # sees it from its first frame
+                self.assertEqual(reopened, [])
+                continue
             self.assertEqual(reopened, [("called_back", "return"), ("waiting", "return")])
             self.assertEqual(thread.records[0].payload[0] & 0xffffffff, LATE)
 

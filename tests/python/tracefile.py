@@ -16,6 +16,7 @@ import struct
 PY_BEGIN, PY_END, PY_END_EXC, PY_SUSPEND, PY_RESUME = 1, 2, 3, 4, 5
 C_BEGIN, C_END, C_END_EXC, GAP, EXT = 6, 7, 8, 11, 15
 LOST, RESYNC = 1, 2
+ENGINES = {1: "setprofile", 2: "monitoring", 3: "frame"}
 BEGINS = {PY_BEGIN, PY_RESUME, C_BEGIN}
 ENDS = {PY_END: PY_BEGIN, PY_END_EXC: PY_BEGIN, PY_SUSPEND: PY_BEGIN, C_END: C_BEGIN, C_END_EXC: C_BEGIN}
 
@@ -109,7 +110,8 @@ class Trace:
          self.origin, self.parent_tid, self.fork_tick, self.clock, self.tick_shift, self.tick_hz) = \
             struct.unpack_from("<QIIQQIIIIQIIQ", data, 80)
         self.pair = struct.unpack_from("<QQQ", data, 152)
-        (self.engine, self.options, self.python_version, self.uid) = struct.unpack_from("<IIII", data, 176)
+        (engine, self.options, self.python_version, self.uid) = struct.unpack_from("<IIII", data, 176)
+        self.engine = ENGINES[engine]
         (self.n_lost, self.loss_reason, self.loss_error, self.first_lost_tick, self.last_lost_tick, self.flags,
          self.n_displaced, self.end_tick) = struct.unpack_from("<QIIQQIIQ", data, 256)
         self.host, self.program, self.executable = (
