@@ -353,8 +353,6 @@ uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def)
         value = MT_VALUE_OWN;
     else if (strcmp(owner, "_thread") == 0 && strncmp(def->ml_name, "start_", 6) == 0)
         value = MT_VALUE_MAKES_THREADS;
-    else if (strcmp(owner, "sys") == 0 && strcmp(def->ml_name, "setprofile") == 0)
-        value = MT_VALUE_SETS_PROFILE;
     if (!(value & MT_VALUE_OWN))
         value |= mt_core_define_cfunc(owner, strlen(owner), def->ml_name, strlen(def->ml_name));
     PyTypeObject *type = type_of_new(callable, def);

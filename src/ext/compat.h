@@ -52,24 +52,6 @@
 /* Exported by every version; from 3.13 on declared in a private header only. */
 PyAPI_FUNC(int) _PyEval_SetProfile(PyThreadState *tstate, Py_tracefunc func, PyObject *arg);
 
-/* While the first is in force, no profile and trace function hears anything of this thread. */
-static inline void mt_enter_tracing(PyThreadState *tstate)
-{
-#if PY_VERSION_HEX >= 0x030b0000
-    PyThreadState_EnterTracing(tstate);
-#else
-    tstate->tracing++;
-#endif
-}
-static inline void mt_leave_tracing(PyThreadState *tstate)
-{
-#if PY_VERSION_HEX >= 0x030b0000
-    PyThreadState_LeaveTracing(tstate);
-#else
-    tstate->tracing--;
-#endif
-}
-
 /* ---- frames */
 
 /* Words from the interpreter's own frame to its code object, and tag bits in that word. */

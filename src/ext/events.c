@@ -5,11 +5,9 @@
 
 #include <errno.h>
 
-static void special(uint64_t value, enum mt_kind kind, PyObject *callable)
+static void special(uint64_t value, enum mt_kind kind)
 {
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_C_BEGIN;
-    if (value & MT_VALUE_SETS_PROFILE)
-        mt__threads_setprofile(begins ? callable : NULL);
     if (begins) {
         if (value & MT_VALUE_BEGINS_THREAD)
             mt__threads_begun();
@@ -34,7 +32,7 @@ void mt__python_slow(PyCodeObject *code, PyFrameObject *frame, enum mt_kind kind
             value = mt__code_define(code, frame);
         if (!(value & MT_VALUE_OWN)) {
             mt_emit(mt__slot, kind, (uint32_t)value);
-            special(value, kind, NULL);
+            special(value, kind);
         }
     }
     errno = saved;
@@ -51,7 +49,7 @@ void mt__c_slow(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
             value = mt__cfunc_define(callable, def);
         if (!(value & MT_VALUE_OWN)) {
             mt_emit(mt__slot, kind, (uint32_t)value);
-            special(value, kind, callable);
+            special(value, kind);
         }
     }
     errno = saved;

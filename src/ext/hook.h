@@ -23,7 +23,6 @@
 #define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
 #define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
 #define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 37)  /* at its begin a thread has its name */
-#define MT_VALUE_SETS_PROFILE (UINT64_C(1) << 38)   /* sys.setprofile */
 #define MT_VALUE_PER_TYPE (UINT64_C(1) << 39)       /* of many functions: ask for this one */
 
 /* An engine. Functions are called by the thread that starts or stops recording. */
@@ -133,8 +132,6 @@ extern uint64_t mt__seen_thread; /* number of the newest one, when the list was 
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
 void mt__threads_stop(void);
 void mt__threads_adopt(void); /* for an engine that sees all threads by itself */
-void mt__threads_watch(bool watch); /* what the program does with profile functions */
-void mt__threads_setprofile(PyObject *function); /* it begins; NULL: it has ended */
 void mt__threads_walk(void);
 void mt__threads_attached(void);
 void mt__threads_renamed(void);

@@ -15,7 +15,6 @@
 uint64_t mt__seen_thread;
 
 static Py_tracefunc the_hook;  /* NULL: not recording */
-static bool watching;          /* the audit hook is to look at events */
 static bool setting;           /* the audit event is our own */
 static bool walking;
 static bool foreign_noted;
@@ -323,51 +322,6 @@ static void walk_at_next_call(void)
 }
 #endif
 
-/* Where C calls are observed, the interpreter reports the end of sys.setprofile() to the function
- * that it has just set. Untraced it does not, and the module `profile` fails of it. So this
- * thread's events are off until the call is over: pending calls come right behind it. (They run on
- * the main thread, so on others that end is reported.) An engine that would have heard the end
- * itself gets it then. */
-static PyObject *setprofile_function; /* the call that is open; NULL: none */
-
-void mt__threads_setprofile(PyObject *function)
-{
-    Py_XINCREF(function);
-    Py_XDECREF(setprofile_function);
-    setprofile_function = function;
-}
-
-static PyFrameObject *setprofile_caller;
-
-static int on_setprofile_over(void *tstate)
-{
-    PyObject *function = setprofile_function;
-    PyFrameObject *frame = PyThreadState_GetFrame(tstate);
-    /* Not so in an audit hook in Python: then it is not over, and its end will be heard. */
-    bool over = frame == setprofile_caller;
-    Py_XDECREF(frame);
-    Py_CLEAR(setprofile_caller);
-    mt_leave_tracing(tstate);
-    if (over && function != NULL && the_hook == NULL && watching) {
-        mt__c_slow(function, ((PyCFunctionObject *)function)->m_ml, MT_KIND_C_END);
-        mt__threads_setprofile(NULL);
-    }
-    return 0;
-}
-
-static void hide_end_of_setprofile(void)
-{
-    PyThreadState *tstate = PyThreadState_Get();
-    if (setprofile_function == NULL || setprofile_caller != NULL || mt_os_tid() != mt_os_pid())
-        return;
-    setprofile_caller = PyThreadState_GetFrame(tstate);
-    mt_enter_tracing(tstate);
-    if (Py_AddPendingCall(on_setprofile_over, tstate) != 0) {
-        mt_leave_tracing(tstate);
-        Py_CLEAR(setprofile_caller);
-    }
-}
-
 /* Somebody is about to set a profile function, or to take one away, on this thread: look at all
  * threads a little later, on the main thread or at the next call of any followed one.
  * Somebody adds an audit hook: it may forbid sys.setprofile, which `threading` calls with our
@@ -376,34 +330,23 @@ static int on_audit(const char *event, PyObject *args, void *data)
 {
     (void)args;
     (void)data;
-    if (event[0] != 's' || !watching || setting)
+    if (event[0] != 's' || the_hook == NULL || setting)
         return 0;
     if (strcmp(event, "sys.setprofile") == 0) {
-        hide_end_of_setprofile();
-        if (the_hook != NULL) {
-            mt__seen_thread = 0;
-            Py_AddPendingCall(on_pending_call, NULL);
-            walk_at_next_call();
-        }
-    } else if (the_hook != NULL && strcmp(event, "sys.addaudithook") == 0) {
+        mt__seen_thread = 0;
+        Py_AddPendingCall(on_pending_call, NULL);
+        walk_at_next_call();
+    } else if (strcmp(event, "sys.addaudithook") == 0) {
         leave_threading();
     }
     return 0;
-}
-
-void mt__threads_watch(bool watch)
-{
-    static bool audited;
-    if (watch && !audited && PySys_AddAuditHook(on_audit, NULL) != 0)
-        PyErr_Clear(); /* refused by another audit hook: then without */
-    audited = audited || watch;
-    watching = watch;
 }
 
 /* ---- start and stop */
 
 int mt__threads_start(Py_tracefunc hook)
 {
+    static bool audited;
     if (thread_hook == NULL) {
         if (PyType_Ready(&thread_hook_type) != 0)
             return -1;
@@ -411,7 +354,11 @@ int mt__threads_start(Py_tracefunc hook)
         if (thread_hook == NULL)
             return -1;
     }
-    mt__threads_watch(true);
+    if (!audited) {
+        if (PySys_AddAuditHook(on_audit, NULL) != 0)
+            PyErr_Clear(); /* refused by another audit hook: then without */
+        audited = true;
+    }
     the_hook = hook;
     foreign_noted = false;
     mt__threads_imported();
@@ -424,7 +371,6 @@ void mt__threads_stop(void)
 {
     Py_tracefunc hook = the_hook;
     the_hook = NULL;
-    mt__threads_watch(false);
     setting = true;
     for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
          t = PyThreadState_Next(t)) {
