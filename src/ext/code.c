@@ -298,6 +298,9 @@ static const char *owner_of(PyCFunctionObject *function)
 {
     const char *owner = NULL;
     PyObject *self = function->m_self, *module = function->m_module;
+    /* From 3.15 on, static methods have the module of their type. */
+    if ((function->m_ml->ml_flags & METH_STATIC) && self != NULL && PyType_Check(self))
+        module = NULL;
     if (module != NULL && PyUnicode_Check(module))
         owner = PyUnicode_AsUTF8(module);
     else if (module != NULL && PyModule_Check(module))
