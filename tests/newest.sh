@@ -4,8 +4,10 @@
 #   ./bazelw run //tests:newest [-- BAZEL_TEST_OPTIONS_AND_TARGETS]
 #
 # They run in a system of their own with Bazel's output inside it, a folder that stays:
-# ~/.cache/mtrace/sid ($MTRACE_SID).  It is brought up to date once a week.  Needs root or sudo; where the machine cannot do that the exit
-# status is 77, else Bazel's.
+# ~/.cache/mtrace/sid ($MTRACE_SID).  It is brought up to date once a week.  Needs root or sudo.
+#
+# Where the machine cannot do that, or where sid cannot be had (no network, packages that do not fit
+# together today), the exit status is 77 and the last line says why.  Else it is Bazel's.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -28,7 +30,7 @@ unshare --mount --pid --fork true 2>/dev/null || die 77 "this machine does not l
 if ! command -v debootstrap >/dev/null; then
   echo "newest: installing debootstrap with apt-get" >&2
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap; } >&2 ||
-    die 1 "debootstrap is missing, and apt-get could not install it"
+    die 77 "debootstrap is missing, and apt-get could not install it (see above)"
 fi
 
 # The folder is removed when a first run was cut short, so it must be one of ours.
@@ -49,15 +51,35 @@ packages="bazel-bootstrap ca-certificates libcmocka-dev libuv1-dev pkg-config py
 export root workspace packages
 # In namespaces of its own: nothing stays mounted or running, however this ends.
 exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
+  # Until the tests begin, what goes wrong is no failure of theirs.
+  doing="starting"
+  # Nor may a network that hangs hold up a whole CI run.
+  deadline=$(($(date +%s) + 900))
+  limit() {
+    left=$((deadline - $(date +%s)))
+    echo "timeout --foreground -k 10 $((left > 0 ? left : 1))"
+  }
+  finish() {
+    status=$?
+    [ -n "$doing" ] || exit "$status"
+    [ "$status" -ne 124 ] || echo "newest: given up after 15 minutes" >&2
+    echo "newest: no tests were run: $doing Debian sid in $root did not work (see above)" >&2
+    exit 77
+  }
+  trap finish EXIT
+
   new=
   if [ -z "$(find "$root/.made" -mtime -7 2>/dev/null)" ]; then
     new=1
     if [ ! -e "$root/.made" ]; then
+      doing="making"
       echo "newest: making $root (a few minutes)" >&2
       rm -rf --one-file-system "$root"
       mkdir -p "$root"
       touch "$root/.mtrace-sid"
-      debootstrap --variant=minbase --include=ca-certificates sid "$root" >&2
+      $(limit) debootstrap --variant=minbase --include=ca-certificates sid "$root" >&2
+    else
+      doing="bringing up to date"
     fi
     # What this machine has of its own: name servers, certificates, package indexes, proxies.
     cp /etc/resolv.conf "$root/etc/"
@@ -88,16 +110,25 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
   }
   if [ -n "$new" ]; then
     inside update-ca-certificates >&2
-    inside apt-get update -q >&2
-    inside apt-get dist-upgrade -q -y >&2
-    inside apt-get install -q -y --no-install-recommends $packages >&2
+    if inside $(limit) apt-get -o APT::Update::Error-Mode=any update -q >&2; then
+      rm -f /.made # made anew, should this be cut short
+    elif [ -e /.made ]; then
+      echo "newest: there is no package index; going on with the packages of $(date -r /.made +%F)" >&2
+      new=
+    else
+      exit 1
+    fi
+  fi
+  if [ -n "$new" ]; then
+    inside $(limit) apt-get dist-upgrade -q -y >&2
+    inside $(limit) apt-get install -q -y --no-install-recommends $packages >&2
     inside apt-get clean
     touch /.made
   fi
 
   # Not ./bazelw: it would want the browser, whose tests are not about interpreters.
   bazel="cd /mtrace && bazel --bazelrc=third_party/bazel/bazel7.bazelrc"
-  status=0
+  status=0 doing=
   inside sh -c "$bazel test \"\$@\"" - --symlink_prefix=/ --build_tests_only \
     --test_tag_filters=python,core,unit,-browser "$@" || status=$?
   inside sh -c "$bazel shutdown" 2>/dev/null || :

@@ -323,6 +323,9 @@ static const char *owner_of(PyObject *callable, const PyMethodDef *def)
     const char *owner = NULL;
     PyObject *self = ((PyCFunctionObject *)callable)->m_self;
     PyObject *module = ((PyCFunctionObject *)callable)->m_module;
+    /* From 3.15 on, static methods have the module of their type. */
+    if ((def->ml_flags & METH_STATIC) && self != NULL && PyType_Check(self))
+        module = NULL;
     if (module != NULL && PyUnicode_Check(module))
         owner = PyUnicode_AsUTF8(module);
     else if (module != NULL && PyModule_Check(module))

@@ -42,11 +42,11 @@ class Boot(harness.Case):
         self.assertEqual(len(self.read()), traces)
         return traced
 
-    def site(self, text, name="sitecustomize.py"):
+    def site(self, text, name="sitecustomize.py", **changes):
         """A sitecustomize on PYTHONPATH: the environment that has it."""
         os.makedirs(self.folder + "/site", exist_ok=True)
         self.write("site/" + name, text)
-        return dict(os.environ, PYTHONPATH=self.folder + "/site")
+        return dict(os.environ, PYTHONPATH=self.folder + "/site", **changes)
 
     def venv(self):
         """A venv without pip: quick. Returns its interpreter and its site-packages."""
@@ -54,11 +54,28 @@ class Boot(harness.Case):
         packages, = glob.glob(self.folder + "/venv/lib/python*/site-packages")
         return self.folder + "/venv/bin/python", packages
 
+    def standard_library(self, sitecustomize=None):
+        """A standard library with this sitecustomize or with none, whatever the interpreter's own has
+        (Debian's has one): the environment that has it."""
+        place = os.path.join(self.folder, "home", sys.platlibdir, "python%d.%d" % sys.version_info[:2])
+        os.makedirs(place)
+        for name in os.listdir(os.path.dirname(os.__file__)):
+            if name not in ("sitecustomize.py", "__pycache__", "site-packages"):
+                os.symlink(os.path.join(os.path.dirname(os.__file__), name), os.path.join(place, name))
+        if sitecustomize is not None:
+            with open(place + "/sitecustomize.py", "w") as f:
+                f.write(sitecustomize)
+        return dict(os.environ, PYTHONHOME=self.folder + "/home")
+
 
 class Sitecustomize(Boot):
+    def test_the_interpreters_own(self):
+        """With what this machine has, or has not."""
+        self.compare(sys.executable, self.show)
+
     def test_none(self):
         """Importing it fails as it would."""
-        output = self.compare(sys.executable, self.show).stdout
+        output = self.compare(sys.executable, self.show, env=self.standard_library()).stdout
         self.assertIn("None\nModuleNotFoundError No module named 'sitecustomize' sitecustomize None\n", output)
 
     def test_on_the_path(self):
@@ -69,14 +86,26 @@ class Sitecustomize(Boot):
         self.assertEqual([f.file for f in self.read_one().names.values() if f.file and "customize" in f.file],
                          [self.folder + "/site/sitecustomize.py"])
 
+    def test_in_the_standard_library(self):
+        """As Debian has it. It is found before one in site-packages, and after one on the path."""
+        home = self.standard_library(CUSTOM)
+        output = self.compare(sys.executable, self.show, env=home).stdout
+        self.assertIn("/python%d.%d/sitecustomize.py'" % sys.version_info[:2], output)
+        self.assertIn("True 1\n", output)
+        shutil.rmtree(self.traces)
+        output = self.compare(sys.executable, self.show, env=self.site(CUSTOM, PYTHONHOME=home["PYTHONHOME"])).stdout
+        self.assertIn("/site/sitecustomize.py'", output)
+        self.assertIn("True 1\n", output)
+
     def test_in_a_venv(self):
-        """In its site-packages, which is on the path by then."""
+        """In its site-packages, which is on the path by then, behind the standard library."""
         python, packages = self.venv()
+        hidden = os.path.exists(os.path.join(os.path.dirname(os.__file__), "sitecustomize.py"))
         with open(packages + "/sitecustomize.py", "w") as f:
             f.write(CUSTOM)
         output = self.compare(python, self.show).stdout
-        self.assertIn("site-packages/sitecustomize.py'", output)
-        self.assertIn("True 1\n", output)
+        self.assertEqual("site-packages/sitecustomize.py'" in output, not hidden)
+        self.assertEqual("True 1\n" in output, not hidden)
 
     def test_package(self):
         os.makedirs(self.folder + "/site/sitecustomize")
@@ -85,7 +114,7 @@ class Sitecustomize(Boot):
 
     def test_usercustomize(self):
         """Comes after it, from the user's site, which a program may have moved."""
-        env = dict(os.environ, PYTHONUSERBASE=self.folder + "/user")
+        env = dict(self.standard_library(), PYTHONUSERBASE=self.folder + "/user")
         env.pop("PYTHONNOUSERSITE", None)
         place = self.untraced(sys.executable, "-m", "site", "--user-site", env=env).stdout.strip()
         os.makedirs(place)
@@ -122,7 +151,11 @@ class Untraced(Boot):
 
     def notes(self):
         """The sentences that were left, without the paths."""
-        return [open(p).read() for p in glob.glob(self.traces + "/*.untraced")]
+        texts = []
+        for path in glob.glob(self.traces + "/*.untraced"):
+            with open(path) as f:
+                texts.append(f.read())
+        return texts
 
     def run_plain(self, *command, **changes):
         """With mtrace's environment, without `mtrace run`, which would remove the notes."""

@@ -188,10 +188,11 @@ class CFunctions(shapes.Case):
                 dict.fromkeys("a")
                 Mine().fromkeys("a")
                 Text.maketrans({})
+                bytes.maketrans(b"", b"")
                 int.from_bytes(b"a", "big")
             """, """(case:6 [dict.fromkeys ]dict.fromkeys [dict.fromkeys ]dict.fromkeys
                 [dict.fromkeys ]dict.fromkeys [str.maketrans ]str.maketrans
-                [int.from_bytes ]int.from_bytes )case""")
+                [bytes.maketrans ]bytes.maketrans [int.from_bytes ]int.from_bytes )case""")
 
     def test_methods_of_metaclasses(self):
         self.assert_events("""
