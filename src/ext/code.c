@@ -171,7 +171,7 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
     }
     /* What could not be written down is tried again next time. */
     if ((uint32_t)value != MT_ID_UNKNOWN &&
-        mt_code_extra_set((PyObject *)code, mt__extra_index, (void *)(uintptr_t)value) != 0)
+        mt_code_extra_put(code, mt__extra_index, (void *)(uintptr_t)value) != 0)
         PyErr_Clear();
     Py_XDECREF(name_owner);
     Py_XDECREF(file_owner);
