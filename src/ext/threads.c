@@ -6,7 +6,8 @@
  * walk gives the hook back to threads that lost it: a profiler in the program, up to 3.11 also
  * cProfile, takes the place of ours without a word, but not without an audit event.
  *
- * A hook that the program has set is never displaced. Runs with the GIL.
+ * A hook that the program has set is never displaced, and sees what it would see without us. Runs
+ * with the GIL.
  */
 #include "ext/hook.h"
 
@@ -17,6 +18,7 @@ uint64_t mt__seen_thread;
 static Py_tracefunc the_hook;  /* NULL: not recording */
 static bool setting;           /* the audit event is our own */
 static bool walking;
+static unsigned installing;    /* calls of sys.setprofile under way, on all threads */
 static bool foreign_noted;
 
 /* ---- borrowed looks at the program's modules; NULL: not there */
@@ -219,7 +221,9 @@ static void walk(bool starting)
 {
     struct mt_pending pending;
     int saved = errno;
-    if (walking || the_hook == NULL)
+    /* In the middle of an installation (a destructor of what was there may run Python) CPython
+     * would refuse our function, and then not refuse the next one. setprofile() looks later. */
+    if (walking || the_hook == NULL || (installing != 0 && !starting))
         return;
     walking = true;
     mt_pending_save(&pending);
@@ -246,6 +250,13 @@ static int on_pending_call(void *unused)
     return 0;
 }
 
+/* At all threads: on the main thread, or at the next call of any followed one. */
+static void look_later(void)
+{
+    mt__seen_thread = 0;
+    Py_AddPendingCall(on_pending_call, NULL);
+}
+
 /* `threading` forgets our object: its threads are found by the walk alone. */
 static void leave_threading(void)
 {
@@ -255,8 +266,7 @@ static void leave_threading(void)
         PyErr_Clear();
 }
 
-/* Somebody is about to set a profile function, or to take one away, on this thread: look at all
- * threads a little later, on the main thread or at the next call of any followed one.
+/* Somebody is about to set a profile function, or to take one away, on this thread.
  * Somebody adds an audit hook: it may forbid sys.setprofile, which `threading` calls with our
  * object, and a thread that is refused does not run. */
 static int on_audit(const char *event, PyObject *args, void *data)
@@ -266,12 +276,66 @@ static int on_audit(const char *event, PyObject *args, void *data)
     if (event[0] != 's' || the_hook == NULL || setting)
         return 0;
     if (strcmp(event, "sys.setprofile") == 0) {
-        mt__seen_thread = 0;
-        Py_AddPendingCall(on_pending_call, NULL);
+        look_later();
     } else if (strcmp(event, "sys.addaudithook") == 0) {
         leave_threading();
     }
     return 0;
+}
+
+/* ---- sys.setprofile, as the program calls it
+ *
+ * CPython reports the return of a C function when there was a profile function at its call, and
+ * reports it to the one that is there now. So a function that the program sets would see the return
+ * of sys.setprofile as its first event, which it does not when untraced: Python's `profile` ends
+ * with an AssertionError. That one event has to be caught, by a profile function that lies on top
+ * of the program's until then; and for that sys.setprofile has to be followed through, by way of
+ * its method definition. What the program sees, the function object, stays as it is. */
+
+static PyMethodDef *setprofile_def;
+static PyCFunction setprofile_meth; /* CPython's own */
+static Py_tracefunc program_hook;   /* below once(); CPython has but one for all Python functions */
+
+static int once(PyObject *object, PyFrameObject *frame, int what, PyObject *arg)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    if (tstate->c_profilefunc == once)
+        tstate->c_profilefunc = program_hook;
+    if (what == PyTrace_C_RETURN && arg != NULL && PyCFunction_Check(arg) &&
+        ((PyCFunctionObject *)arg)->m_ml == setprofile_def)
+        return 0;
+    return program_hook(object, frame, what, arg);
+}
+
+static PyObject *setprofile(PyObject *module, PyObject *function)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    if (the_hook == NULL || PyThreadState_GetInterpreter(tstate) != mt__interp)
+        return setprofile_meth(module, function);
+    bool ours = tstate->c_profilefunc == the_hook;
+    installing++;
+    PyObject *result = setprofile_meth(module, function);
+    installing--;
+    Py_tracefunc now = tstate->c_profilefunc;
+    if (ours && result != NULL && now != NULL && now != the_hook && now != once &&
+        tstate->c_profileobj == function && function != thread_hook) {
+        program_hook = now;
+        tstate->c_profilefunc = once;
+    }
+    look_later();
+    return result;
+}
+
+static void follow_setprofile(void)
+{
+    PyObject *function = PySys_GetObject("setprofile");
+    if (setprofile_def != NULL || function == NULL || !PyCFunction_Check(function) ||
+        PyCFunction_GET_FLAGS(function) != METH_O ||
+        strcmp(((PyCFunctionObject *)function)->m_ml->ml_name, "setprofile") != 0)
+        return;
+    setprofile_def = ((PyCFunctionObject *)function)->m_ml;
+    setprofile_meth = setprofile_def->ml_meth;
+    setprofile_def->ml_meth = setprofile;
 }
 
 /* ---- start and stop */
@@ -293,6 +357,7 @@ int mt__threads_start(Py_tracefunc hook)
     }
     the_hook = hook;
     foreign_noted = false;
+    follow_setprofile();
     mt__threads_imported();
     mt_core_ready(MT_KIND_PY_END); /* this thread first: it names what the others have open */
     walk(true);
