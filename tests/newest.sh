@@ -122,6 +122,9 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
   if [ -n "$new" ]; then
     inside $(limit) apt-get dist-upgrade -q -y >&2
     inside $(limit) apt-get install -q -y --no-install-recommends $packages >&2
+    # CPython has its own tests in a package for each version.
+    inside $(limit) sh -c "apt-get install -q -y --no-install-recommends \$(
+      ls /usr/bin | sed -n \"s/^python\\(3[.][0-9]*\\)\$/libpython\\1-testsuite/p\")" >&2
     inside apt-get clean
     touch /.made
   fi

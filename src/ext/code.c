@@ -199,7 +199,7 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
     /* What could not be written down is tried again next time. */
     if ((uint32_t)value != MT_ID_UNKNOWN) {
         lock_values();
-        if (mt_code_extra_set((PyObject *)code, mt__extra_index, (void *)(uintptr_t)value) != 0)
+        if (mt_code_extra_put(code, mt__extra_index, (void *)(uintptr_t)value) != 0)
             PyErr_Clear();
         unlock_values();
     }

@@ -194,6 +194,32 @@ static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t inde
     return extra != NULL && extra->size > index ? (uint64_t)(uintptr_t)extra->words[index] : 0;
 }
 
+/* Sets our own slot, which has no free function. The interpreter would make room for every slot
+ * that is in use by now, and when the code object dies it hands what is in them to their owners'
+ * free functions, NULL as well, against what is documented: these may not expect that, or be gone.
+ * So room is made here, for no slot behind ours. 0, or -1 with an exception. */
+static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, void *value)
+{
+    if (!mt__layout_known)
+        return mt_code_extra_set((PyObject *)code, index, value);
+    struct mt__code_extra *extra = (struct mt__code_extra *)code->co_extra;
+    Py_ssize_t size = extra != NULL ? extra->size : 0;
+    if (size <= index) {
+        size_t n_bytes = sizeof *extra + (size_t)index * sizeof extra->words[0];
+        extra = (struct mt__code_extra *)PyMem_Realloc(extra, n_bytes);
+        if (extra == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        while (size <= index)
+            extra->words[size++] = NULL;
+        extra->size = size;
+        code->co_extra = extra;
+    }
+    extra->words[index] = value;
+    return 0;
+}
+
 /* The qualified name, borrowed; NULL: the code object does not know it. */
 static inline PyObject *mt_code_qualname(PyCodeObject *code)
 {

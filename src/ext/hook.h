@@ -132,6 +132,7 @@ extern uint64_t mt__seen_thread; /* number of the newest one, when the list was 
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */
 void mt__threads_stop(void);
 void mt__threads_adopt(void); /* for an engine that sees all threads by itself */
+void mt__threads_follow_setprofile(bool sees_all);
 void mt__threads_walk(void);
 void mt__threads_attached(void);
 void mt__threads_renamed(void);

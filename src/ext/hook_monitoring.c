@@ -178,6 +178,7 @@ static void stop(void)
     struct mt_pending pending;
     if (tool < 0)
         return;
+    mt__threads_follow_setprofile(false);
     mt_pending_save(&pending);
     if (call("set_events", "(ii)", tool, 0) != 0)
         PyErr_Clear();
@@ -212,6 +213,7 @@ static int start(void)
             goto fail;
         all |= number;
     }
+    mt__threads_follow_setprofile(mt__c_functions);
     mt__threads_adopt();
     /* C_RETURN and C_RAISE come with CALL and have no switch of their own in every version. */
     if (call("set_events", "(il)", tool, all) != 0)

@@ -6,7 +6,8 @@
  * walk gives the hook back to threads that lost it: a profiler in the program, up to 3.11 also
  * cProfile, takes the place of ours without a word, but not without an audit event.
  *
- * A hook that the program has set is never displaced. Runs with the GIL.
+ * A hook that the program has set is never displaced, and sees what it would see without us. Runs
+ * with the GIL.
  */
 #include "ext/hook.h"
 
@@ -17,6 +18,7 @@ uint64_t mt__seen_thread;
 static Py_tracefunc the_hook;  /* NULL: not recording */
 static bool setting;           /* the audit event is our own */
 static bool walking;
+static unsigned installing;    /* calls of sys.setprofile under way, on all threads */
 static bool foreign_noted;
 
 /* ---- borrowed looks at the program's modules; NULL: not there */
@@ -264,7 +266,9 @@ static void walk(bool starting)
 {
     struct mt_pending pending;
     int saved = errno;
-    if (walking || the_hook == NULL)
+    /* In the middle of an installation (a destructor of what was there may run Python) CPython
+     * would refuse our function, and then not refuse the next one. setprofile() looks later. */
+    if (walking || the_hook == NULL || (installing != 0 && !starting))
         return;
     walking = true;
     mt_pending_save(&pending);
@@ -291,15 +295,6 @@ static int on_pending_call(void *unused)
     return 0;
 }
 
-/* `threading` forgets our object: its threads are found by the walk alone. */
-static void leave_threading(void)
-{
-    PyObject *module = module_named("threading");
-    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
-        PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
-        PyErr_Clear();
-}
-
 /* Pending calls run on the main thread, which may be waiting for the one that lost its hook. Where
  * frame evaluation can be hooked for a moment, the next Python call of any thread looks after all. */
 #if MT_HAVE_FRAME_HOOK
@@ -322,8 +317,24 @@ static void walk_at_next_call(void)
 }
 #endif
 
-/* Somebody is about to set a profile function, or to take one away, on this thread: look at all
- * threads a little later, on the main thread or at the next call of any followed one.
+/* At all threads: on the main thread, or at the next call of any followed one. */
+static void look_later(void)
+{
+    mt__seen_thread = 0;
+    Py_AddPendingCall(on_pending_call, NULL);
+    walk_at_next_call();
+}
+
+/* `threading` forgets our object: its threads are found by the walk alone. */
+static void leave_threading(void)
+{
+    PyObject *module = module_named("threading");
+    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
+        PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
+        PyErr_Clear();
+}
+
+/* Somebody is about to set a profile function, or to take one away, on this thread.
  * Somebody adds an audit hook: it may forbid sys.setprofile, which `threading` calls with our
  * object, and a thread that is refused does not run. */
 static int on_audit(const char *event, PyObject *args, void *data)
@@ -333,13 +344,71 @@ static int on_audit(const char *event, PyObject *args, void *data)
     if (event[0] != 's' || the_hook == NULL || setting)
         return 0;
     if (strcmp(event, "sys.setprofile") == 0) {
-        mt__seen_thread = 0;
-        Py_AddPendingCall(on_pending_call, NULL);
-        walk_at_next_call();
+        look_later();
     } else if (strcmp(event, "sys.addaudithook") == 0) {
         leave_threading();
     }
     return 0;
+}
+
+/* ---- sys.setprofile, as the program calls it
+ *
+ * CPython reports the return of a C function when there was a profile function at its call, and
+ * reports it to the one that is there now. So a function that the program sets would see the return
+ * of sys.setprofile as its first event, which it does not when untraced: Python's `profile` ends
+ * with an AssertionError. That one event has to be caught, by a profile function that lies on top
+ * of the program's until then; and for that sys.setprofile has to be followed through, by way of
+ * its method definition. What the program sees, the function object, stays as it is. */
+
+static bool sees_all_calls; /* of sys.setprofile, too */
+static PyMethodDef *setprofile_def;
+static PyCFunction setprofile_meth; /* CPython's own */
+static Py_tracefunc program_hook;   /* below once(); CPython has but one for all Python functions */
+
+static int once(PyObject *object, PyFrameObject *frame, int what, PyObject *arg)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    if (tstate->c_profilefunc == once)
+        tstate->c_profilefunc = program_hook;
+    if (what == PyTrace_C_RETURN && arg != NULL && PyCFunction_Check(arg) &&
+        ((PyCFunctionObject *)arg)->m_ml == setprofile_def)
+        return 0;
+    return program_hook(object, frame, what, arg);
+}
+
+static PyObject *setprofile(PyObject *module, PyObject *function)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+    if ((the_hook == NULL && !sees_all_calls) ||
+        PyThreadState_GetInterpreter(tstate) != mt__interp)
+        return setprofile_meth(module, function);
+    bool seen = sees_all_calls || tstate->c_profilefunc == the_hook;
+    installing++;
+    PyObject *result = setprofile_meth(module, function);
+    installing--;
+    Py_tracefunc now = tstate->c_profilefunc;
+    if (seen && result != NULL && now != NULL && now != the_hook && now != once &&
+        tstate->c_profileobj == function && function != thread_hook) {
+        program_hook = now;
+        tstate->c_profilefunc = once;
+    }
+    if (the_hook != NULL)
+        look_later();
+    return result;
+}
+
+/* `sees_all`: an engine that observes the C calls of all threads, without a profile function. */
+void mt__threads_follow_setprofile(bool sees_all)
+{
+    sees_all_calls = sees_all;
+    PyObject *function = PySys_GetObject("setprofile");
+    if (setprofile_def != NULL || function == NULL || !PyCFunction_Check(function) ||
+        PyCFunction_GET_FLAGS(function) != METH_O ||
+        strcmp(((PyCFunctionObject *)function)->m_ml->ml_name, "setprofile") != 0)
+        return;
+    setprofile_def = ((PyCFunctionObject *)function)->m_ml;
+    setprofile_meth = setprofile_def->ml_meth;
+    setprofile_def->ml_meth = setprofile;
 }
 
 /* ---- start and stop */
@@ -361,6 +430,7 @@ int mt__threads_start(Py_tracefunc hook)
     }
     the_hook = hook;
     foreign_noted = false;
+    mt__threads_follow_setprofile(false);
     mt__threads_imported();
     mt_core_ready(MT_KIND_PY_END); /* this thread first: it names what the others have open */
     walk(true);

@@ -10,6 +10,12 @@ from tests.python import harness
 # A million with MTRACE_TEST_FULL=1: a minute more per interpreter.
 N = 1000000 if os.environ.get("MTRACE_TEST_FULL") else 200000
 
+# What CPython calls the functions for extra data in code objects.
+REQUEST = "PyUnstable_Eval_RequestCodeExtraIndex" if sys.version_info >= (3, 12) else \
+    "_PyEval_RequestCodeExtraIndex"
+SET, GET = (REQUEST.replace("Eval_RequestCodeExtraIndex", "Code_" + what)
+            for what in ("SetExtra", "GetExtra"))
+
 
 class Code(harness.Case):
     def test_without_end(self):
@@ -102,10 +108,6 @@ class Code(harness.Case):
     def test_other_users_of_code_extra(self):
         """The interpreter has a few slots in code objects for tools; ours is one of them, and is
         never the one of another."""
-        request = "PyUnstable_Eval_RequestCodeExtraIndex" if sys.version_info >= (3, 12) else \
-            "_PyEval_RequestCodeExtraIndex"
-        setter = request.replace("Eval_RequestCodeExtraIndex", "Code_SetExtra")
-        getter = request.replace("Eval_RequestCodeExtraIndex", "Code_GetExtra")
         output = self.run_script("""
             import ctypes
             api = ctypes.pythonapi
@@ -124,9 +126,31 @@ class Code(harness.Case):
                 api.{2}(f.__code__, i, ctypes.byref(value))
                 assert value.value == 1000 + i, (i, value)
             print(len(set(mine)))
-            """.format(request, setter, getter)).stdout
+            """.format(REQUEST, SET, GET)).stdout
         self.assertEqual(output, "5\n")
         self.assertEqual(self.read_one().count("f"), 10)
+
+    def test_free_functions_of_other_users(self):
+        """They get what their owner has put into a code object, and nothing for all the others."""
+        path = self.write("script.py", """
+            import ctypes
+            api = ctypes.pythonapi
+            freed = []
+            free = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(freed.append)
+            index = api.{0}(free)
+            api.{1}.argtypes = [ctypes.py_object, ctypes.c_ssize_t, ctypes.c_void_p]
+            def make(value):
+                code = compile("x = 1", "file", "exec")
+                if value:
+                    assert api.{1}(code, index, value) == 0
+                exec(code)
+            for value in [0] * 10 + [1234] + [0] * 10:
+                make(value)
+            print(freed)
+            """.format(REQUEST, SET))
+        self.assertEqual(self.untraced(sys.executable, path).stdout, "[1234]\n")
+        self.assertEqual(self.run_traced(sys.executable, path).stdout, "[1234]\n")
+        self.assertEqual(self.read_one().count("make"), 21)
 
 
 # Method definitions made at run time, as binding generators make them. Their functions are of

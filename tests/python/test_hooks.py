@@ -175,6 +175,30 @@ class Setprofile(Hooks):
         self.assert_counts(10, 5, 7)
         self.assert_displaced(1)
 
+    def test_first_event(self):
+        """Not the return of sys.setprofile itself, which CPython reports when there was one before."""
+        output = self.same("""
+            events = []
+            def hook(frame, event, arg):
+                events.append((event, frame.f_code.co_name, getattr(arg, "__name__", arg)))
+            for _ in range(3):
+                sys.setprofile(hook)
+                leaf()
+                sys.setprofile(None)
+                work(after, 7)
+            def run():
+                leaf()
+                sys.setprofile(None)
+                work(after, 7)
+            threading.setprofile(hook)
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+            print(*events[:5])
+            print(len(events))
+            """)
+        self.assertTrue(output.startswith("('call', 'leaf', None) ('c_call', 'leaf', 'len') "), output)
+
     def test_none(self):
         """Taking away what is not there, again and again, takes nothing away."""
         self.same("""
