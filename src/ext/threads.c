@@ -136,7 +136,8 @@ void mt__threads_process_renamed(void)
     mt_pending_save(&pending);
     PyObject *process = module_attribute("multiprocessing.process", "_current_process");
     const char *text = name_of(process, &n, &owner);
-    if (text != NULL)
+    /* Not multiprocessing's name for what is no process of its own: the program has a better one. */
+    if (text != NULL && strcmp(text, "MainProcess") != 0)
         mt_core_name_process(text, (size_t)n);
     Py_XDECREF(owner);
     mt_pending_restore(&pending);
