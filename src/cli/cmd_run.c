@@ -137,10 +137,11 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         *exit_status = MT_EXIT_USAGE;
         return NULL;
     }
-    if (!is_engine(run->engine)) {
-        mt_cli_usage("run", "--engine is auto, setprofile, monitoring or frame, not %s", run->engine);
-        *exit_status = MT_EXIT_USAGE;
-        return NULL;
+    if (!is_engine(run->engine)) { /* the program runs all the same, and is recorded */
+        mt_cli_error("there is no engine %s (but auto, setprofile, monitoring and frame): "
+                     "taking the one that fits best",
+                     run->engine);
+        run->engine = "auto";
     }
     bool is_python = is_python_command(first[0]);
     char **command = calloc((size_t)n + 2, sizeof *command);

@@ -76,8 +76,8 @@ has "--no-c" "$(variables --no-c)" 'MTRACE_OPTIONS=no-c'
 has "--engine" "$(variables --engine frame)" 'MTRACE_OPTIONS=engine=frame'
 has "both" "$(variables --no-c --engine setprofile)" 'MTRACE_OPTIONS=engine=setprofile,no-c'
 same "--engine auto is the default" "$(variables --engine auto | grep -c OPTIONS)" 0
-same "no such engine" "$(status "$MTRACE" run --engine core true)" 2
-has "says so" "$(cat err.txt)" '--engine' 'not core'
+same "no such engine: the program runs" "$(status "$MTRACE" run --engine core sh -c 'exit 7')" 7
+has "says so" "$(cat err.txt)" 'there is no engine core' 'taking the one that fits best'
 has "a random id" "$(variables)" 'MTRACE_RUN=????????????????????????????????'
 has "-d is absolute" "$(variables -d rel)" "MTRACE_DIR=$work/rel"
 same "PYTHONPATH unset" "$(variables | grep PYTHONPATH)" "PYTHONPATH=$home/boot"
