@@ -45,10 +45,13 @@ NAMES = (
     names("exceptions", "test_baseexception test_exception_variations test_exceptions test_raise "
           "test_traceback test_warnings test_with"),
     names("exceptions", "test_except_star test_exception_group", since=(3, 11)),
-    names("objects", "test_code test_finalization test_frame test_gc test_weakset"),
+    # 3.15 crashes in test_invalid_bytecode under any profile function.
+    names("objects", "test_code", until=(3, 14)),
+    names("objects", "test_finalization test_frame test_gc test_weakset"),
     names("hooks", "test_audit test_bdb test_doctest test_profile test_sys_setprofile "
           "test_sys_settrace test_trace"),
-    names("hooks", "test_cprofile", since=(3, 12)),
+    names("hooks", "test_cprofile", since=(3, 12), until=(3, 14)),
+    names("hooks", "test_profiling.test_tracing_profiler", since=(3, 15)),
     names("displaced", "test_cprofile", until=(3, 11)),
     names("interpreter", "test_atexit test_code_module test_pkgutil test_runpy test_sys "
           "test_signal.PosixTests test_signal.WakeupFDTests test_signal.RaiseSignalTest"),
@@ -64,7 +67,8 @@ NAMES = (
           "test_asyncio.test_locks test_asyncio.test_pep492 test_asyncio.test_queues "
           "test_asyncio.test_streams test_asyncio.test_threads test_asyncio.test_unix_events"),
     names("asyncio", "test_asyncio.test_timeouts", since=(3, 11)),
-    names("processes", "test_popen test_posix test_tempfile test_subprocess.RunFuncTestCase "
+    names("processes", "test_posix", until=(3, 14)),
+    names("processes", "test_popen test_tempfile test_subprocess.RunFuncTestCase "
           "test_subprocess.ContextManagerTests test_subprocess.MiscTests"),
     Names("multiprocessing", [
         "mp_fork.WithProcessesTestPool", "mp_fork.WithProcessesTestQueue",
@@ -91,10 +95,14 @@ DIFFERENT = (
               "made for a profile function lets them"),
     Different("test.test_threading.ThreadTests.test_getprofile_all_threads", (3, 12), NEW,
               "threading.getprofile() shows mtrace's object, see docs/limits.md"),
-    Different("test.test_doctest.test_doctest.test_pdb_set_trace", (3, 13), (3, 13),
+    Different("test.test_doctest.test_doctest.test_pdb_set_trace", (3, 13), NEW,
               "pdb stops at the return of the line, under any profile function"),
-    Different("test.test_doctest.test_doctest.test_pdb_set_trace_nested", (3, 13), (3, 13),
+    Different("test.test_doctest.test_doctest.test_pdb_set_trace_nested", (3, 13), NEW,
               "pdb stops at the return of the line, under any profile function"),
+    Different("test.test_code.CodeTest.test_stateless", (3, 14), NEW,
+              "wants code that nobody has looked at"),
+    Different("test.test_sys.TestSysJIT.test_jit_is_active", (3, 14), NEW,
+              "wants code that is compiled when it has run, which observed code is not"),
 )
 
 # Runs the tests of some names and writes what became of them, and which test methods were called.
@@ -218,7 +226,9 @@ class Stdlib(harness.Case):
 
         different = {row.test for row in DIFFERENT if row.since <= V <= row.until}
         texts = []
-        for test in sorted((set(untraced.outcomes) | set(traced.outcomes)) - different):
+        for test in sorted(set(untraced.outcomes) | set(traced.outcomes)):
+            if test.partition(" ")[0] in different:  # a part of it, perhaps: "test.x [...]"
+                continue
             rows = [run.outcomes.get(test, []) for run in (untraced, traced)]
             if shown(rows[0]) != shown(rows[1]):
                 texts.append("%s: %s untraced, %s traced" % (test, *map(shown, rows)))
