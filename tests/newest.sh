@@ -91,6 +91,9 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
     inside apt-get update -q >&2
     inside apt-get dist-upgrade -q -y >&2
     inside apt-get install -q -y --no-install-recommends $packages >&2
+    # CPython has its own tests in a package for each version.
+    inside sh -c "apt-get install -q -y --no-install-recommends \$(
+      ls /usr/bin | sed -n \"s/^python\\(3[.][0-9]*\\)\$/libpython\\1-testsuite/p\")" >&2
     inside apt-get clean
     touch /.made
   fi
