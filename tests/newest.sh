@@ -48,7 +48,8 @@ for arg; do
 done
 
 packages="bazel-bootstrap ca-certificates libcmocka-dev libuv1-dev pkg-config python3-all-dev python3-pip-whl"
-export root workspace packages
+contents="$packages libpython-testsuite"
+export root workspace packages contents
 # In namespaces of its own: nothing stays mounted or running, however this ends.
 exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
   # Until the tests begin, what goes wrong is no failure of theirs.
@@ -69,7 +70,8 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
   trap finish EXIT
 
   new=
-  if [ -z "$(find "$root/.made" -mtime -7 2>/dev/null)" ]; then
+  # It says what was installed: a newer version of this script may want more.
+  if [ -z "$(find "$root/.made" -mtime -7 2>/dev/null)" ] || [ "$(cat "$root/.made")" != "$contents" ]; then
     new=1
     if [ ! -e "$root/.made" ]; then
       doing="making"
@@ -126,7 +128,7 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
     inside $(limit) sh -c "apt-get install -q -y --no-install-recommends \$(
       ls /usr/bin | sed -n \"s/^python\\(3[.][0-9]*\\)\$/libpython\\1-testsuite/p\")" >&2
     inside apt-get clean
-    touch /.made
+    echo "$contents" >/.made
   fi
 
   # Not ./bazelw: it would want the browser, whose tests are not about interpreters.
