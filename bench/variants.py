@@ -87,7 +87,8 @@ def _try(python, variant, folder):
         run([*variant.wrap(python, folder), os.path.join(INSIDE, "timed.py"), "micro", variant.tool, "1"],
             python.environment(), folder, timeout=20)
     except Failed as error:
-        return str(error)
+        said = str(error)
+        return "not installed" if "No module named" in said else said.replace(folder + os.sep, "")
     except Exception as error:  # a timeout; output that is no text
         return type(error).__name__
     return None
