@@ -114,11 +114,16 @@ static inline PyObject *mt_frame_first_argument(PyFrameObject *frame)
 #endif
 }
 
-/* `self` of a method's frame that has just begun: a new reference, or NULL. */
+/* `self` of a method's frame: a new reference, or NULL, perhaps with an exception. */
 static inline PyObject *mt_frame_self(PyFrameObject *frame)
 {
 #if PY_VERSION_HEX >= 0x030c0000
     return PyFrame_GetVarString(frame, "self");
+#elif PY_VERSION_HEX >= 0x030b0000
+    PyObject *locals = PyFrame_GetLocals(frame);
+    PyObject *self = locals != NULL ? PyMapping_GetItemString(locals, "self") : NULL;
+    Py_XDECREF(locals);
+    return self;
 #else
     PyObject *self = mt_frame_first_argument(frame);
     Py_XINCREF(self);

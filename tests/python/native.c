@@ -1,5 +1,6 @@
-/* native.c - C code that forks and starts threads without telling Python. Loaded with ctypes by the
- * programs of test_fork_in_c.py: by PyDLL where the caller keeps the GIL, by CDLL where it does not.
+/* native.c - C code that forks and starts threads without telling Python, and a frame evaluation
+ * hook. Loaded with ctypes by the programs of test_fork_in_c.py and test_engines.py: by PyDLL where
+ * the caller keeps the GIL, by CDLL where it does not.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -127,4 +128,47 @@ int native_thread_start(struct native_thread *thread)
 int native_thread_join(struct native_thread *thread)
 {
     return pthread_join(thread->thread, NULL);
+}
+
+/* ---- frame evaluation (PEP 523), and the C stack */
+
+typedef void *native_evaluate(void *tstate, void *frame, int throwing);
+
+long native_stack_left(void);
+void native_set_evaluate(native_evaluate *function);
+void *native_eval(void *tstate, void *frame, int throwing);
+long native_n_evaluated(void);
+
+/* Bytes that this thread's stack has left, its guard not counted. */
+long native_stack_left(void)
+{
+    pthread_attr_t attr;
+    void *lowest = NULL;
+    size_t bytes = 0, guard = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return -1;
+    pthread_attr_getstack(&attr, &lowest, &bytes);
+    pthread_attr_getguardsize(&attr, &guard);
+    pthread_attr_destroy(&attr);
+    return (long)((char *)__builtin_frame_address(0) - (char *)lowest - guard);
+}
+
+static native_evaluate *evaluate; /* the interpreter's own */
+static long n_evaluated;
+
+void native_set_evaluate(native_evaluate *function)
+{
+    evaluate = function;
+}
+
+/* A hook, as a debugger or a compiler installs it. */
+void *native_eval(void *tstate, void *frame, int throwing)
+{
+    n_evaluated++;
+    return evaluate(tstate, frame, throwing);
+}
+
+long native_n_evaluated(void)
+{
+    return n_evaluated;
 }
