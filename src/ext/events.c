@@ -10,13 +10,13 @@ static void special(uint64_t value, enum mt_kind kind)
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_C_BEGIN;
     if (begins) {
         if (value & MT_VALUE_BEGINS_THREAD)
-            mt__threads_begun();
+            mt__names_thread_begun();
         return;
     }
     if (value & MT_VALUE_NAMES_THREAD)
-        mt__threads_renamed();
+        mt__names_thread_renamed();
     if (value & MT_VALUE_NAMES_PROCESS)
-        mt__threads_process_renamed();
+        mt__names_process_renamed();
     if (value & MT_VALUE_IS_THREADING)
         mt__threads_imported();
     if (value & MT_VALUE_MAKES_THREADS)

@@ -134,11 +134,16 @@ void mt__threads_stop(void);
 void mt__threads_adopt(void); /* for an engine that sees all threads by itself */
 void mt__threads_follow_setprofile(bool sees_all);
 void mt__threads_walk(void);
-void mt__threads_attached(void);
-void mt__threads_renamed(void);
-void mt__threads_begun(void);
-void mt__threads_process_renamed(void);
 void mt__threads_imported(void);
+
+/* names.c */
+PyObject *mt__module_named(const char *name); /* borrowed; NULL: not imported */
+PyObject *mt__module_attribute(const char *module, const char *name); /* borrowed; NULL: not there */
+bool mt__name_thread(unsigned long ident, uint32_t tid); /* false: it has no name yet */
+void mt__names_attached(void);
+void mt__names_thread_renamed(void);
+void mt__names_thread_begun(void);
+void mt__names_process_renamed(void);
 
 /* hook_profile.c, hook_monitoring.c, hook_frame.c */
 extern const struct mt_hook mt__hook_setprofile;

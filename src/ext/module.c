@@ -124,7 +124,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
         .origin = boot ? MT_ORIGIN_BOOT : MT_ORIGIN_API,
         .options = c_functions ? MT_OPTION_C_FUNCTIONS : 0,
         .python_version = running_version(),
-        .ops = {.open_calls = mt__open_calls, .attached = mt__threads_attached},
+        .ops = {.open_calls = mt__open_calls, .attached = mt__names_attached},
     };
     if (!copy_id(config.run_id, run_id, n_run_id) ||
         !copy_id(config.parent_id, parent_id, n_parent_id))

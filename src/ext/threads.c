@@ -1,4 +1,4 @@
-/* threads.c - every thread gets the hook, and every thread its name.
+/* threads.c - every thread gets the hook.
  *
  * There is no callback for a new thread. So: `threading` installs our object in its threads by
  * itself (threading.setprofile); a walk over the interpreter's list of threads finds all others,
@@ -21,128 +21,6 @@ static bool walking;
 static unsigned installing;    /* calls of sys.setprofile under way, on all threads */
 static bool foreign_noted;
 
-/* ---- borrowed looks at the program's modules; NULL: not there */
-
-static PyObject *module_named(const char *name)
-{
-    /* Not PyImport_GetModuleDict(): that one ends the process when the interpreter is going. */
-    PyObject *modules = PySys_GetObject("modules");
-    return modules != NULL && PyDict_Check(modules) ? PyDict_GetItemString(modules, name) : NULL;
-}
-
-static PyObject *module_attribute(const char *module, const char *name)
-{
-    PyObject *found = module_named(module);
-    PyObject *dict = found != NULL && PyModule_Check(found) ? PyModule_GetDict(found) : NULL;
-    return dict != NULL ? PyDict_GetItemString(dict, name) : NULL;
-}
-
-/* ---- names */
-
-/* UTF-8 of obj._name; *owner must be released. NULL: it has none. */
-static const char *name_of(PyObject *object, Py_ssize_t *n, PyObject **owner)
-{
-    *owner = object != NULL ? PyObject_GetAttrString(object, "_name") : NULL;
-    const char *text = NULL;
-    if (*owner != NULL && PyUnicode_Check(*owner))
-        text = PyUnicode_AsUTF8AndSize(*owner, n);
-    if (text == NULL)
-        PyErr_Clear();
-    return text;
-}
-
-/* The threading.Thread of an ident, borrowed. */
-static PyObject *thread_object(unsigned long ident)
-{
-    PyObject *active = module_attribute("threading", "_active");
-    PyObject *key = active != NULL && PyDict_Check(active) ? PyLong_FromUnsignedLong(ident) : NULL;
-    PyObject *found = key != NULL ? PyDict_GetItem(active, key) : NULL;
-    Py_XDECREF(key);
-    return found;
-}
-
-/* True: it has a name now. */
-static bool name_thread(unsigned long ident, uint32_t tid)
-{
-    Py_ssize_t n;
-    PyObject *owner;
-    const char *text = name_of(thread_object(ident), &n, &owner);
-    bool named = text != NULL && mt_core_name_thread(tid, text, (size_t)n);
-    Py_XDECREF(owner);
-    return named;
-}
-
-/* The thread that calls this has just got its track. */
-void mt__threads_attached(void)
-{
-    struct mt_pending pending;
-    uint32_t tid = mt_core_tid(), pid = mt_os_pid();
-    PyCodeObject *off_stack = mt__off_stack; /* what is called here may be recorded, too */
-    mt_pending_save(&pending);
-    if (!name_thread(PyThreadState_Get()->thread_id, tid)) {
-        char main_name[32], name[32];
-        if (tid == pid) {
-            mt_core_name_thread(tid, "MainThread", 10);
-        } else {
-            /* C code may have given it one; the process's name is none. */
-            mt_os_thread_name(tid, name, sizeof name);
-            mt_os_thread_name(pid, main_name, sizeof main_name);
-            if (name[0] != '\0' && strcmp(name, main_name) != 0)
-                mt_core_name_thread(tid, name, strlen(name));
-        }
-    }
-    mt_pending_restore(&pending);
-    mt__off_stack = off_stack;
-}
-
-/* A `threading` thread begins: it is not in the table yet, but an argument of this frame. */
-void mt__threads_begun(void)
-{
-    struct mt_pending pending;
-    Py_ssize_t n;
-    PyObject *owner = NULL;
-    mt_pending_save(&pending);
-    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
-    PyObject *self = frame != NULL ? mt_frame_self(frame) : NULL;
-    const char *text = name_of(self, &n, &owner);
-    if (text != NULL)
-        mt_core_name_thread(mt_core_tid(), text, (size_t)n);
-    Py_XDECREF(owner);
-    Py_XDECREF(self);
-    Py_XDECREF(frame);
-    PyErr_Clear();
-    mt_pending_restore(&pending);
-}
-
-/* Some thread was given another name: which, says the table. */
-void mt__threads_renamed(void)
-{
-    struct mt_pending pending;
-    mt_pending_save(&pending);
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
-         t = PyThreadState_Next(t)) {
-        uint32_t tid = mt_tstate_tid(t);
-        if (tid != 0)
-            name_thread(t->thread_id, tid);
-    }
-    mt_pending_restore(&pending);
-}
-
-void mt__threads_process_renamed(void)
-{
-    struct mt_pending pending;
-    Py_ssize_t n;
-    PyObject *owner;
-    mt_pending_save(&pending);
-    PyObject *process = module_attribute("multiprocessing.process", "_current_process");
-    const char *text = name_of(process, &n, &owner);
-    /* Not multiprocessing's name for what is no process of its own: the program has a better one. */
-    if (text != NULL && strcmp(text, "MainProcess") != 0)
-        mt_core_name_process(text, (size_t)n);
-    Py_XDECREF(owner);
-    mt_pending_restore(&pending);
-}
-
 /* ---- threading's own installation */
 
 /* What threading.setprofile() gets: called once in each new thread, as a profile function, it puts
@@ -163,7 +41,7 @@ static PyObject *thread_hook_call(PyObject *self, PyObject *args, PyObject *kwar
         PyErr_Clear(); /* an audit hook of the program forbids it */
     else if (the_hook != NULL && PyFrame_Check(frame)) {
         mt__profile_event((PyFrameObject *)frame, event, arg);
-        name_thread(tstate->thread_id, mt_core_tid());
+        mt__name_thread(tstate->thread_id, mt_core_tid());
     }
     Py_RETURN_NONE;
 }
@@ -184,8 +62,8 @@ void mt__threads_imported(void)
     if (the_hook == NULL)
         return; /* an engine that needs no help */
     mt_pending_save(&pending);
-    PyObject *module = module_named("threading");
-    if (module != NULL && module_attribute("threading", "_profile_hook") == Py_None) {
+    PyObject *module = mt__module_named("threading");
+    if (module != NULL && mt__module_attribute("threading", "_profile_hook") == Py_None) {
         PyObject *done = PyObject_CallMethod(module, "setprofile", "O", thread_hook);
         Py_XDECREF(done);
     }
@@ -224,7 +102,7 @@ static void adopt(PyThreadState *tstate, uint32_t tid)
     mt_core_adopt(tid, ids, count);
     if (ids != NULL)
         mt_os_unmap(ids, n * sizeof *ids);
-    name_thread(tstate->thread_id, tid);
+    mt__name_thread(tstate->thread_id, tid);
 }
 
 void mt__threads_adopt(void)
@@ -329,8 +207,8 @@ static void look_later(void)
 /* `threading` forgets our object: its threads are found by the walk alone. */
 static void leave_threading(void)
 {
-    PyObject *module = module_named("threading");
-    if (module != NULL && module_attribute("threading", "_profile_hook") == thread_hook &&
+    PyObject *module = mt__module_named("threading");
+    if (module != NULL && mt__module_attribute("threading", "_profile_hook") == thread_hook &&
         PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
         PyErr_Clear();
 }
