@@ -177,6 +177,19 @@ static inline bool mt_eval_makes_generator(mt_eval_frame *frame)
 }
 #endif
 
+#if MT_HAVE_FRAME_HOOK
+/* Does every evaluation of a frame come to the hook? Before 3.11.4 that of a __getitem__ does not
+ * (gh-104405); the extension fits them all, so ask the one that runs. */
+static inline bool mt_eval_is_complete(void)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    return Py_Version >= 0x030b0400;
+#else
+    return true;
+#endif
+}
+#endif
+
 /* ---- code objects */
 
 #if PY_VERSION_HEX >= 0x030c0000

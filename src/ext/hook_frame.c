@@ -100,9 +100,10 @@ static bool available(bool c_functions, const char **why_not)
 {
     _PyFrameEvalFunction present =
         _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get());
-    *why_not = c_functions ? "it does not see C functions"
-                           : "another tool evaluates this interpreter's frames";
-    return !c_functions && present == _PyEval_EvalFrameDefault;
+    *why_not = c_functions              ? "it does not see C functions"
+               : !mt_eval_is_complete() ? "before 3.11.4 it does not see calls of __getitem__"
+                                        : "another tool evaluates this interpreter's frames";
+    return !c_functions && mt_eval_is_complete() && present == _PyEval_EvalFrameDefault;
 }
 
 static int start(void)
