@@ -259,7 +259,7 @@ class TestThreads(harness.Case):
     def test_daemon_threads_at_exit(self):
         done = self.untraced(*self.command(sys.executable, self.write("script.py", DAEMONS)))
         # CPython 3.10 itself crashes in one of some hundred such ends. The trace is whole all the same.
-        self.assertIn(done.returncode, (0, 139) if V[:2] == (3, 10) else (0,), done.stderr)
+        self.assertIn(done.returncode, (0, 139) if sys.version_info[:2] == (3, 10) else (0,), done.stderr)
         trace = self.one()
         self.assertEqual(trace.thread().count("step"), 20)
         daemons = [t for t in trace.threads if t.tid != trace.pid]
