@@ -31,12 +31,14 @@ PROGRAMS = ("generators", "closed_at_yield", "delegates_that_end", "coroutines",
 
 # CPython's own tests, by group; "-TEXT" leaves out those with TEXT in their id:
 #   -SignalAndYieldFrom     a signal handler raises at the entry of a function, see docs/limits.md
+#   -from_gi_code           calls the code of a generator expression with other locals: where that raises,
+#                           a profile function of 3.15 is told of the caller's frame
 #   -ecursi                 where a recursion through C functions ends, see docs/limits.md
 #   -TestSingleDispatch     goes through sets of classes, in the order of their addresses
 #   -shadow                 makes modules with names by chance
 STDLIB = {
     "generators": "test.test_generators test.test_yield_from test.test_asyncgen.AsyncGenTest "
-                  "-SignalAndYieldFrom",
+                  "-SignalAndYieldFrom -from_gi_code",
     "coroutines": "test.test_coroutines",
     "contexts": "test.test_contextlib test.test_with test.test_raise test.test_exception_variations",
     "functions": "test.test_functools -ecursi -TestSingleDispatch",
