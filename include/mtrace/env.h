@@ -16,7 +16,7 @@
  * children that are not made by fork. Not set by `run`. */
 #define MT_ENV_PARENT "MTRACE_PARENT"
 /* Words with commas in between; unknown ones are ignored. "no-c": no C functions.
- * "engine=NAME": the engine, or auto. */
+ * "all-calls": what CPython does not tell profilers of, too. "engine=NAME": the engine, or auto. */
 #define MT_ENV_OPTIONS "MTRACE_OPTIONS"
 
 /* An interpreter that meets the boot code but cannot be recorded leaves PROGRAM.PID.untraced in

@@ -31,7 +31,7 @@
 #define EXIT_NOT_FOUND 127
 #define MERGE_NOTE_BYTES (32u << 20)
 
-static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--python EXE] "
+static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--all-calls] [--python EXE] "
                                "[-q] [--] COMMAND [ARG...]";
 static const char summary[] =
     "Runs COMMAND and records every Python and C function call of it and of what it starts.\n"
@@ -40,7 +40,7 @@ static const char summary[] =
 
 struct run_options {
     const char *dir, *output, *python, *engine;
-    bool no_c, quiet;
+    bool no_c, all_calls, quiet;
 };
 
 /* ---- the command line */
@@ -119,6 +119,8 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         {0, "engine", "E", "auto, setprofile, monitoring (3.12+) or frame (3.9-3.11, --no-c)", NULL,
          &run->engine},
         {0, "no-c", NULL, "do not record calls of C functions", &run->no_c, NULL},
+        {0, "all-calls", NULL, "record calls of types and other C objects, too (3.12+)",
+         &run->all_calls, NULL},
         {0, "python", "EXE", "instead of python3, for a .py file, -m and -c", NULL, &run->python},
         {'q', "quiet", NULL, "no summary", &run->quiet, NULL},
         {0},
@@ -232,14 +234,15 @@ static bool environment_make(struct environment *env, const struct run_options *
         snprintf(id + 2 * i, 3, "%02x", run_id[i]);
     char words[64];
     bool automatic = strcmp(run->engine, "auto") == 0;
-    snprintf(words, sizeof words, "%s%s%s%s", automatic ? "" : "engine=",
-             automatic ? "" : run->engine, !automatic && run->no_c ? "," : "",
-             run->no_c ? "no-c" : "");
+    snprintf(words, sizeof words, "%s%s%s%s", automatic ? "" : ",engine=",
+             automatic ? "" : run->engine, run->no_c ? ",no-c" : "",
+             run->all_calls ? ",all-calls" : "");
+    const char *options = words[0] == ',' ? words + 1 : words;
     if (!environment_own(env, python_path(home)) ||
         !environment_own(env, joined(MT_ENV_DIR, dir)) ||
         !environment_own(env, joined(MT_ENV_HOME, home)) ||
         !environment_own(env, joined(MT_ENV_RUN, id)) ||
-        (words[0] != '\0' && !environment_own(env, joined(MT_ENV_OPTIONS, words))))
+        (options[0] != '\0' && !environment_own(env, joined(MT_ENV_OPTIONS, options))))
         return false;
     size_t k = env->n_own;
     for (size_t i = 0; i < n; i++)

@@ -374,6 +374,75 @@ uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def)
     return value;
 }
 
+/* ---- other objects that are called
+ *
+ * They have no definition; in the table, the address of what they are known by stands for it, made
+ * odd so that it is nobody's else. `function`, which is mixed with the whole name, tells whether that
+ * address has been given to something new. */
+
+struct known_by {
+    const PyMethodDef *key;
+    PyCFunction function;
+    const char *owner, *name;
+};
+
+static PyCFunction mixed(void *function, const char *name)
+{
+    uintptr_t hash = (uintptr_t)function;
+    for (; *name != '\0'; name++) /* FNV-1a */
+        hash = (hash ^ (unsigned char)*name) * (uintptr_t)0x100000001b3;
+    return (PyCFunction)(void (*)(void))hash;
+}
+
+static struct known_by known_by(PyObject *callable)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    struct known_by by;
+    if (PyType_Check(callable)) { /* int("3") */
+        type = (PyTypeObject *)callable;
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 1),
+                               NULL, "", type_name(type)};
+        by.function = mixed((void *)type->tp_new, by.name);
+    } else if (type == &PyWrapperDescr_Type) { /* (1).__add__(2) */
+        PyWrapperDescrObject *descriptor = (PyWrapperDescrObject *)callable;
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)callable + 3),
+                               NULL, type_name(PyDescr_TYPE(callable)),
+                               descriptor->d_base->name};
+        by.function = mixed(descriptor->d_wrapped, by.owner);
+    } else { /* functools.partial(f)() */
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 5),
+                               NULL, type_name(type), "__call__"};
+        by.function = mixed((void *)type->tp_call, by.owner);
+    }
+    return by;
+}
+
+uint64_t mt__object_value(PyObject *callable)
+{
+    struct known_by by = known_by(callable);
+    lock_values();
+    const struct mt_cfunc *row = row_of(mt__cfuncs, by.key);
+    bool same = row->def == by.key && row->function == by.function &&
+                ((row->name ^ mt__name_head(by.name)) & row->name_mask) == 0;
+    uint64_t value = same ? row->value : 0;
+    unlock_values();
+    return value;
+}
+
+uint64_t mt__object_define(PyObject *callable)
+{
+    struct mt_pending pending;
+    mt_pending_save(&pending);
+    struct known_by by = known_by(callable);
+    uint64_t id = mt_core_define_cfunc(by.owner, strlen(by.owner), by.name, strlen(by.name));
+    lock_values();
+    if (id != MT_ID_UNKNOWN)
+        remember(by.key, by.function, by.name, id);
+    unlock_values();
+    mt_pending_restore(&pending);
+    return id;
+}
+
 /* ---- start */
 
 /* Does this interpreter keep things where compat.h says? Tried on a frame that is running now. */

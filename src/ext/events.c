@@ -54,3 +54,16 @@ void mt__c_slow(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
     }
     errno = saved;
 }
+
+void mt__object_slow(PyObject *callable, enum mt_kind kind)
+{
+    int saved = errno;
+    /* A method of an object is told of by what it calls. */
+    if (!PyFunction_Check(callable) && !PyMethod_Check(callable) && mt_core_ready(kind)) {
+        uint64_t value = mt__object_value(callable);
+        if (!mt_id_valid(mt__slot, value))
+            value = mt__object_define(callable);
+        mt_emit(mt__slot, kind, (uint32_t)value);
+    }
+    errno = saved;
+}

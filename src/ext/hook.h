@@ -38,6 +38,7 @@ struct mt_hook {
 /* module.c */
 extern PyInterpreterState *mt__interp; /* the one that is recorded */
 extern bool mt__c_functions;           /* record them */
+extern bool mt__all_calls;             /* and what else is called and is not Python, if the engine can */
 
 /* code.c */
 extern Py_ssize_t mt__extra_index;
@@ -112,12 +113,16 @@ static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
 /* `callable` is a builtin function or a method descriptor, `def` its definition. */
 uint64_t mt__cfunc_value_per_type(PyObject *callable); /* after MT_VALUE_PER_TYPE */
 uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def);
+/* The same for what is neither a Python nor a builtin function: types, other objects of C. */
+uint64_t mt__object_value(PyObject *callable);
+uint64_t mt__object_define(PyObject *callable);
 
 /* events.c: events whose function needs more than its value; keep errno. */
 __attribute__((noinline, cold)) void mt__python_slow(PyCodeObject *code, PyFrameObject *frame,
                                                      enum mt_kind kind);
 __attribute__((noinline, cold)) void mt__c_slow(PyObject *callable, const PyMethodDef *def,
                                                 enum mt_kind kind);
+__attribute__((noinline, cold)) void mt__object_slow(PyObject *callable, enum mt_kind kind);
 
 /* stack.c */
 uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t *current_id);

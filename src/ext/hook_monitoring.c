@@ -9,7 +9,7 @@
  * function next time, and is an error for some events in some versions).
  *
  * To agree with the profile hook, C functions are builtin functions and method descriptors; what
- * else is callable (types, partial objects, slot wrappers) is not recorded.
+ * else is callable (types, partial objects, slot wrappers) is recorded when asked for (--all-calls).
  */
 #include "ext/hook.h"
 
@@ -87,6 +87,8 @@ static inline PyObject *on_c(PyObject *const *args, enum mt_kind kind)
             mt_emit(slot, kind, (uint32_t)value);
         else
             mt__c_slow(callable, def, kind);
+    } else if (mt__all_calls) {
+        mt__object_slow(callable, kind);
     }
     Py_RETURN_NONE;
 }

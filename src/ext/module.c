@@ -8,6 +8,7 @@
 
 PyInterpreterState *mt__interp;
 bool mt__c_functions;
+bool mt__all_calls;
 
 /* In the order in which `auto` prefers them. To add an engine: hook.h. */
 static const struct mt_hook *const hooks[] = {
@@ -94,7 +95,7 @@ static bool copy_id(uint8_t out[16], const char *bytes, Py_ssize_t n)
 
 PyDoc_STRVAR(open_doc,
              "open(directory, program, executable, home, run_id, parent_id, boot, c_functions,\n"
-             "     engine)\n"
+             "     all_calls, engine)\n"
              "--\n\n"
              "Makes the file of this process, DIRECTORY/PROGRAM.PID.trace, that start() records\n"
              "into. run_id and parent_id are 16 bytes or none. boot: the interpreter is just\n"
@@ -109,12 +110,13 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     PyObject *directory, *executable;
     const char *program, *home, *run_id, *parent_id, *engine;
     Py_ssize_t n_run_id, n_parent_id;
-    int boot, c_functions, error;
+    int boot, c_functions, all_calls, error;
     char why[320];
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&sO&sy#y#pps", PyUnicode_FSConverter, &directory, &program,
+    if (!PyArg_ParseTuple(args, "O&sO&sy#y#ppps", PyUnicode_FSConverter, &directory, &program,
                           PyUnicode_FSConverter, &executable, &home, &run_id, &n_run_id,
-                          &parent_id, &n_parent_id, &boot, &c_functions, &engine))
+                          &parent_id, &n_parent_id, &boot, &c_functions, &all_calls,
+                          &engine))
         return NULL;
     PyObject *result = NULL;
     struct mt_core_config config = {
@@ -143,12 +145,18 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     config.engine = chosen->engine;
     mt__interp = PyInterpreterState_Get();
     mt__c_functions = c_functions;
+    mt__all_calls = all_calls && c_functions;
     mt__hide_open_calls = boot;
     mt__code_set_home(home);
     enum mt_status status = mt_core_start(&config, &error);
     if (status != MT_OK) {
         raise_status(status, error, config.directory);
         goto out;
+    }
+    if (mt__all_calls && chosen->engine != MT_ENGINE_MONITORING) {
+        size_t n = strlen(why);
+        snprintf(why + n, sizeof why - n,
+                 "; all calls were asked for, but only monitoring sees them");
     }
     mt_core_note(MT_NOTE_ENGINE, why);
     Py_INCREF(Py_None);

@@ -75,6 +75,7 @@ unset MTRACE_PARENT MTRACE_OPTIONS
 has "--no-c" "$(variables --no-c)" 'MTRACE_OPTIONS=no-c'
 has "--engine" "$(variables --engine frame)" 'MTRACE_OPTIONS=engine=frame'
 has "both" "$(variables --no-c --engine setprofile)" 'MTRACE_OPTIONS=engine=setprofile,no-c'
+has "--all-calls" "$(variables --all-calls --engine monitoring)" 'MTRACE_OPTIONS=engine=monitoring,all-calls'
 same "--engine auto is the default" "$(variables --engine auto | grep -c OPTIONS)" 0
 same "no such engine: the program runs" "$(status "$MTRACE" run --engine core sh -c 'exit 7')" 7
 has "says so" "$(cat err.txt)" 'there is no engine core' 'taking the one that fits best'

@@ -103,7 +103,8 @@ def arm(home):
         engines = [word[len("engine="):] for word in options if word.startswith("engine=")]
         run_id, parent_id = identifier("MTRACE_RUN"), identifier("MTRACE_PARENT")
         tracer.open(directory, program_name(), sys.executable or "", home, run_id, parent_id,
-                    True, "no-c" not in options, engines[-1] if engines else "auto")
+                    True, "no-c" not in options, "all-calls" in options,
+                    engines[-1] if engines else "auto")
         os.environ["MTRACE_PARENT"] = tracer.file_id().hex()
         tracer.start()
     except Exception as error:

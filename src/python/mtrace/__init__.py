@@ -36,6 +36,8 @@ class Tracer:
     directory: where the files go, PROGRAM.PID.trace, one per process; made, with mode 0700, if it
         is missing (its parents too).
     c_functions: also record calls of C functions. Without them a trace is smaller, and cheaper.
+    all_calls: with C functions, also record calls of types and of other objects of C, which
+        profilers are not told of: int("3"), functools.partial(f)(). On 3.12 and later only.
     children: also record Python processes that are started while this one is recorded (their
         environment tells them so). Forked children are recorded in any case.
     engine: "auto", the fastest that can record what is asked for, or "setprofile", "monitoring"
@@ -51,10 +53,11 @@ class Tracer:
     """
 
     def __init__(self, directory: _PathLike = ".", *, c_functions: bool = True,
-                 children: bool = True, program: Optional[str] = None,
+                 all_calls: bool = False, children: bool = True, program: Optional[str] = None,
                  engine: str = "auto") -> None:
         self.directory: str = os.path.abspath(os.fspath(directory))
         self.c_functions = bool(c_functions)
+        self.all_calls = bool(all_calls)
         self.children = bool(children)
         self.engine = engine
         if program is None:
@@ -78,7 +81,7 @@ class Tracer:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         run_id = os.urandom(16)
         _tracer.open(self.directory, self.program, sys.executable or "", _HOME, run_id, b"",
-                     False, self.c_functions, self.engine)
+                     False, self.c_functions, self.all_calls, self.engine)
         if self.children:
             self._tell_children(run_id)
         _current = self
@@ -132,7 +135,8 @@ class Tracer:
         os.environ["MTRACE_DIR"] = self.directory
         os.environ["MTRACE_HOME"] = _HOME
         os.environ["MTRACE_RUN"] = run_id.hex()
-        options = ["engine=" + self.engine] + ([] if self.c_functions else ["no-c"])
+        options = ["engine=" + self.engine] + ([] if self.c_functions else ["no-c"]) + \
+            (["all-calls"] if self.all_calls else [])
         os.environ["MTRACE_OPTIONS"] = ",".join(options)
         os.environ["PYTHONPATH"] = boot + os.pathsep + path if path else boot
         os.environ["MTRACE_PARENT"] = _tracer.file_id().hex()
