@@ -222,15 +222,15 @@ static void put_words(struct mt_slot *slot, uint64_t head, const uint64_t *paylo
 }
 
 /* Appends one record, with the clock's gap before it where its time needs that. An id that the
- * chunk's file does not know, because there is a new file since it was looked up, becomes unknown. */
-void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words)
+ * chunk's file does not know, because there is a new file since it was looked up, becomes unknown.
+ * With `part`: only into that part. False: it could not be written. */
+bool mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words,
+             const uint32_t *part)
 {
     struct mt_slot *slot = thread->slot;
     uint64_t now = mt__now();
-    if (!make_room(thread, RECORD_WORDS + n_words, now)) {
-        lose(thread, now);
-        return;
-    }
+    if (!make_room(thread, RECORD_WORDS + n_words, now) || (part != NULL && thread->part != *part))
+        return false;
     if (mt_record_kind(word) < MT_KIND_GAP && !mt_id_valid(slot, mt_record_id(word)))
         word |= MT_ID_UNKNOWN;
     if (now < slot->last)
@@ -247,6 +247,7 @@ void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, u
     }
     put_words(slot, (now - slot->last) << 32 | word, payload, n_words);
     slot->last = now;
+    return true;
 }
 
 void mt__emit_slow(uint32_t word)
@@ -273,9 +274,8 @@ void mt__emit_slow(uint32_t word)
             mt__kept.ops.open_calls(kind, NULL, 0, &current_id);
             continue;
         }
-        if (room)
-            mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id), NULL, 0);
-        else
+        if (!room ||
+            !mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id), NULL, 0, NULL))
             lose(thread, now);
         mt_os_restore_signals(&mask);
         break;

@@ -158,7 +158,8 @@ void mt__count_loss(int error, uint64_t now);
 struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_os_mask *mask);
 bool mt__take_chunk(struct mt_thread *thread, uint64_t now);
 void mt__release_chunk(struct mt_thread *thread);
-void mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words);
+bool mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, uint32_t n_words,
+             const uint32_t *part);
 
 /* fork.c */
 int mt__fork_init(void); /* once per process; an errno */

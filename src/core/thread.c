@@ -163,17 +163,22 @@ int mt__thread_init(void)
     return pthread_key_create(&end_key, on_thread_end);
 }
 
-/* Writes RESYNC and the calls of `ids`. */
+/* Writes RESYNC and the calls of `ids`. Where they do not all fit, into one file and before a loss,
+ * another RESYNC is due. */
 static void state_calls(struct mt_thread *thread, enum mt_resync reason, const uint32_t *ids,
                         uint32_t n_ids)
 {
     struct mt_resync_payload payload = {.reason = reason, .depth = n_ids};
     uint64_t words[2];
     memcpy(words, &payload, sizeof words);
-    mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX, words,
-            2);
-    for (uint32_t i = 0; i < n_ids; i++)
-        mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | ids[i], NULL, 0);
+    if (!mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX, words,
+            2, NULL))
+        return;
+    uint32_t part = thread->part;
+    for (uint32_t i = 0; i < n_ids; i++) {
+        if (!mt__put(thread, (uint32_t)MT_KIND_PY_BEGIN << MT_ID_BITS | ids[i], NULL, 0, &part))
+            return;
+    }
 }
 
 /* Writes the open calls. Returns with signals blocked, but perhaps in another process. */

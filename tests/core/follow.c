@@ -123,7 +123,9 @@ static size_t follow_mark(const struct scan *s, const struct scan_thread *t, siz
     /* Before an end, its call is open; before a begin, nothing is. Cut short by a kill: fine. */
     CHECK_EQ(m->resync.depth, f->n % 2);
     f->tally->resyncs[m->resync.reason]++;
-    if (m->resync.depth == 1 && at < t->n_records) {
+    /* Its call, unless that did not fit: then another mark follows at once. */
+    bool alone = m + 1 < t->marks + t->n_marks && m[1].at == at;
+    if (m->resync.depth == 1 && at < t->n_records && !alone) {
         CHECK(is_event(s, &t->records[at], f, MT_KIND_PY_BEGIN));
         at++;
     }
