@@ -54,14 +54,16 @@ static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int 
         mt_emit(mt__slot, MT_KIND_PY_BEGIN, (uint32_t)value);
     else
         mt__python_slow(code, mt_eval_object(frame), MT_KIND_PY_BEGIN);
+    mt__off_stack = NULL; /* not left behind: another engine may be next, when the code is gone */
     PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
     enum mt_kind kind = result != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC;
-    mt__off_stack = code; /* again: others have been evaluated meanwhile */
+    mt__off_stack = code;
     value = mt_code_value(code);
     if (MT_LIKELY(mt_id_valid(mt__slot, value)))
         mt_emit(mt__slot, kind, (uint32_t)value);
     else
         mt__python_slow(code, NULL, kind);
+    mt__off_stack = NULL;
     Py_DECREF(code);
     return result;
 }
@@ -108,7 +110,6 @@ static bool available(bool c_functions, const char **why_not)
 
 static int start(void)
 {
-    mt__off_stack = NULL; /* this thread may have been recorded before */
     mt__threads_adopt();
     _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval);
     return 0;

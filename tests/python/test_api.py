@@ -97,6 +97,22 @@ class Recording(Api):
             """)
         self.assertEqual(self.words(), ["<<module>:1", "(work:7", "(leaf:6", ")leaf", ")work"])
 
+    def test_one_engine_after_another(self):
+        """What the first one has seen is gone when the second states the open calls."""
+        self.run_api("""
+            def main():
+                space = {}
+                exec("def gone(tracer): tracer.start(); tracer.stop()", space)
+                space.pop("gone")(mtrace.Tracer(PLACE, c_functions=False))
+                space.clear()
+                with mtrace.Tracer(PLACE):
+                    work()
+            main()
+            """)
+        last = max(self.read(), key=lambda t: t.image)
+        self.assertEqual(self.words(last), ["<<module>:1", "<main:9", "(work:7", "(leaf:6", "[builtins.len",
+                                            "]builtins.len", ")leaf", ")work"])
+
     def test_profile(self):
         """Arguments of any name reach the function, its result and exceptions come back."""
         output = self.run_api("""
