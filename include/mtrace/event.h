@@ -12,6 +12,9 @@
  *   - texts are borrowed from the reader, end with a NUL that n_bytes does not count, and may hold
  *     anything else, also bytes that are not UTF-8.
  *
+ * Arrows between processes are no events: an arrow has two ends on two tracks, which may be read at
+ * the same time by different threads, and is known when both are. A sink gets all of them at its end.
+ *
  * To add an event type: a line in enum mt_event_type, its member in struct mt_event where it needs
  * one, the place in src/reader/emit.c that makes it; sinks skip types that they do not know.
  */
@@ -102,8 +105,6 @@ enum mt_event_type {
     MT_EVENT_BEGIN = 1,  /* func; a call begins, or goes on (flags) */
     MT_EVENT_END,        /* func, dur_ns; the innermost call ends, or pauses (flags) */
     MT_EVENT_LOST,       /* lost; events are missing from here on */
-    MT_EVENT_FLOW_OUT,   /* flow; a process is started from here; a call is open */
-    MT_EVENT_FLOW_IN,    /* flow; the started process's first event; a call is open */
     MT_EVENT_UNFINISHED, /* func; only for sinks that need pairs, after a track's last event,
                           * outermost first: a call that never ended, ts_ns is when it began */
 };
@@ -113,6 +114,7 @@ enum mt_event_type {
 #define MT_EVENT_SUSPEND 4u   /* END: a generator or coroutine yields */
 #define MT_EVENT_EXCEPTION 8u /* END: by an exception */
 #define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then */
+#define MT_EVENT_FIRST 32u /* BEGIN: the first of its function on its track (MT_NEEDS_FIRST) */
 
 /* What MT_EVENT_LOST refers to. */
 struct mt_event_lost {
@@ -127,7 +129,6 @@ struct mt_event {
     uint64_t ts_ns;
     union {
         uint64_t dur_ns;                  /* END: since its BEGIN on this track */
-        uint64_t flow;                    /* FLOW_OUT, FLOW_IN: from 1, unique */
         const struct mt_event_lost *lost; /* LOST: valid until the sink's call returns */
     };
     uint32_t func; /* index into the timeline's funcs */
@@ -135,15 +136,35 @@ struct mt_event {
     uint16_t type; /* enum mt_event_type */
 };
 
-/* What a sink needs beyond begins and ends in the order of each track (sink.h, mt_walk_new). */
-#define MT_NEEDS_PAIRS 1u /* MT_EVENT_UNFINISHED; with END.dur_ns that is each call from both ends */
+/* An arrow from the call that started a process to that process's first call. At both ends a call is
+ * open, and from_ns is not after to_ns. */
+struct mt_flow {
+    uint32_t from_track;
+    uint32_t to_track;
+    uint64_t from_ns;
+    uint64_t to_ns;
+};
 
-/* Consecutive events of one track. Runs of a track come in order and without others in between. */
+/* What is known when everything was read. */
+struct mt_outcome {
+    const struct mt_flow *flows; /* by from_track and from_ns */
+    size_t n_flows;
+    const uint64_t *n_lost_told; /* by process: what MT_EVENT_LOST of its tracks told */
+};
+
+/* What a sink needs beyond the balanced events of each track (sink.h, mt_walk_new). */
+#define MT_NEEDS_PAIRS 1u  /* MT_EVENT_UNFINISHED; with END.dur_ns that is each call from both ends */
+#define MT_NEEDS_FIRST 2u  /* MT_EVENT_FIRST */
+#define MT_NEEDS_SERIAL 4u /* runs of a track one after the other, see mt_sink.chunk */
+#define MT_NEEDS_WHOLE_TRACKS 8u /* all runs of a track before those of the next, in their order */
+
+/* Consecutive events of one track. */
 struct mt_run {
     const struct mt_timeline *timeline;
     const struct mt_event *events;
-    uint32_t n_events; /* may be 0 in the last run of a track */
+    uint32_t n_events; /* may be 0 */
     uint32_t track;
+    uint32_t worker; /* two runs with the same number are never handled at the same time */
     bool first; /* the track begins, or ends, with this run */
     bool last;
 };

@@ -132,13 +132,14 @@ struct mt_counts {
 };
 void mt_counts_add(struct mt_counts *sum, const struct mt_counts *counts);
 
-/* A walk's `needs` are those of the sink it feeds (sink.h). MT_NOMEM. */
+/* ---- one thread: everything, track by track */
+
+/* A walk's `needs` are those of the sink it feeds (event.h). MT_NOMEM. */
 struct mt_walk;
 enum mt_status mt_walk_new(struct mt_set *set, unsigned needs, struct mt_walk **out);
 void mt_walk_free(struct mt_walk *walk); /* NULL is fine */
 
-/* Begins with a track from its start. Arrows from process to process are only complete if the
- * tracks are walked in their order, by one walk. */
+/* Begins with a track from its start. */
 void mt_walk_start(struct mt_walk *walk, uint32_t track);
 /* The next run; false when the track is over. Events are valid until the next call. */
 bool mt_walk_next(struct mt_walk *walk, struct mt_run *run);
@@ -146,6 +147,50 @@ bool mt_walk_next(struct mt_walk *walk, struct mt_run *run);
 const struct mt_counts *mt_walk_counts(const struct mt_walk *walk);
 /* MT_NOMEM if a track was cut short for it. Faults of files are reported, not returned. */
 enum mt_status mt_walk_status(const struct mt_walk *walk);
+/* What a sink is told at its end, of the tracks walked so far. Valid until the walk goes on. */
+const struct mt_outcome *mt_walk_outcome(struct mt_walk *walk);
+
+/* ---- several threads: pieces of tracks
+ *
+ *     struct mt_plan plan;      the order of the work: plan.tracks[0 .. plan.n_steps)
+ *     struct mt_flows *flows;   one, shared by all cursors
+ *     struct mt_cursor *cursor; one for each track
+ *     struct mt_desk *desk;     one for each thread
+ *
+ * A step is one piece of its track. The steps of a track are taken in their order and not at the same
+ * time, by any threads; those of different tracks at any time. A run lies on the desk, so what
+ * is done with it may go on while another thread takes the track's next step with another desk. */
+
+struct mt_plan {
+    uint32_t *tracks; /* by step; by time, or track by track where WHOLE_TRACKS was asked for */
+    size_t n_steps;
+};
+/* MT_NOMEM. */
+enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsigned needs);
+void mt_plan_fini(struct mt_plan *plan);
+
+/* Where the arrows are, as far as cursors have met their ends. */
+struct mt_flows;
+enum mt_status mt_flows_new(const struct mt_set *set, struct mt_flows **out);
+void mt_flows_free(struct mt_flows *flows); /* NULL is fine */
+/* Those of which both ends were met; all cursors must be done. Valid until mt_flows_free. */
+const struct mt_flow *mt_flows_settled(struct mt_flows *flows, size_t *n);
+
+/* The buffers of one thread. MT_NOMEM. */
+struct mt_desk;
+enum mt_status mt_desk_new(const struct mt_set *set, struct mt_desk **out);
+void mt_desk_free(struct mt_desk *desk); /* NULL is fine */
+
+/* A place on a track, and the calls that are open there. MT_NOMEM. */
+struct mt_cursor;
+enum mt_status mt_cursor_new(struct mt_set *set, uint32_t track, unsigned needs,
+                             struct mt_flows *flows, struct mt_cursor **out);
+void mt_cursor_free(struct mt_cursor *cursor); /* NULL is fine */
+/* The next piece; false when the track is over (a track may have fewer pieces than the plan has
+ * steps for it). The run is valid until the desk is used again. */
+bool mt_cursor_next(struct mt_cursor *cursor, struct mt_desk *desk, struct mt_run *run);
+const struct mt_counts *mt_cursor_counts(const struct mt_cursor *cursor);
+enum mt_status mt_cursor_status(const struct mt_cursor *cursor); /* as mt_walk_status */
 
 /* Walks everything and adds it up. `per_track`, if not NULL, has room for every track. */
 struct mt_set_stats {

@@ -65,6 +65,22 @@ void mt_cli_writes_output(void);
 /* Flushes standard output and says whether everything arrived. A closed pipe is no error. */
 int mt_cli_finish_stdout(int exit_status);
 
+/* ---------------------------------------------------------------------------------- feed.c */
+
+/* A finished set through a sink. */
+struct mt_feed {
+    struct mt_set *set;
+    const struct mt_sink *sink;
+    const void *options; /* struct mt_job */
+    uint32_t n_workers;  /* threads that read and format; 0: one for each core that we may use */
+    /* Takes what the sink writes, in order, one call at a time, on any thread. False: nobody wants
+     * more, everything ends soon. NULL where the sink writes nothing. */
+    bool (*write)(void *context, const char *data, size_t n_bytes);
+    void *context;
+};
+/* MT_OK also when `write` said no. MT_NOMEM and what the sink returned. */
+enum mt_status mt_cli_feed(const struct mt_feed *feed);
+
 /* --------------------------------------------------------------------------------- merge.c */
 
 /* Opens all paths as one finished set, which may be empty; says what is wrong with them. NULL: out of

@@ -15,9 +15,6 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 
-/* Written at once: large enough to make system calls rare, small enough for the caches. */
-#define WRITE_BYTES ((size_t)256 << 10)
-
 struct mt_set *mt_cli_open_set(char **paths, int n_paths)
 {
     struct mt_set *set;
@@ -37,70 +34,32 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths)
 
 struct output {
     int fd;
-    struct mt_buf buf;
     int error; /* errno of the first write that failed; nothing is written after it */
 };
 
-static void write_out(struct output *output)
+static bool write_out(void *context, const char *at, size_t n_left)
 {
-    const char *at = output->buf.data;
-    size_t n_left = output->error ? 0 : output->buf.n_bytes;
+    struct output *output = context;
     while (n_left) {
         ssize_t n = write(output->fd, at, n_left);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
             output->error = errno;
-            break;
+            return false;
         }
         at += n;
         n_left -= (size_t)n;
     }
-    mt_buf_clear(&output->buf);
-}
-
-static enum mt_status write_tracks(struct mt_set *set, struct mt_walk *walk,
-                                   const struct mt_sink *sink, void *state, struct output *output)
-{
-    enum mt_status status = MT_OK;
-    uint32_t n_tracks = mt_set_timeline(set)->n_tracks;
-    for (uint32_t track = 0; track < n_tracks && !output->error; track++) {
-        struct mt_run run;
-        mt_walk_start(walk, track);
-        while (status == MT_OK && !output->error && mt_walk_next(walk, &run)) {
-            status = sink->chunk(state, &run, &output->buf);
-            if (output->buf.n_bytes >= WRITE_BYTES)
-                write_out(output);
-        }
-    }
-    return status == MT_OK ? mt_walk_status(walk) : status;
-}
-
-static enum mt_status write_set(struct mt_set *set, const struct mt_sink *sink,
-                                struct output *output)
-{
-    struct mt_walk *walk = NULL;
-    void *state = NULL;
-    enum mt_status status = mt_walk_new(set, sink->needs, &walk);
-    if (status == MT_OK)
-        status = sink->begin(mt_set_timeline(set), &output->buf, &state);
-    if (status == MT_OK) {
-        status = write_tracks(set, walk, sink, state, output);
-        enum mt_status ended = sink->end(state, &output->buf);
-        status = status == MT_OK ? ended : status;
-    }
-    if (status == MT_OK)
-        write_out(output);
-    mt_walk_free(walk);
-    return status;
+    return true;
 }
 
 /* Whether everything is written, or nobody wants more of it; else it says why not. */
 static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_sink *sink)
 {
     struct output output = {.fd = fd};
-    enum mt_status status = write_set(set, sink, &output);
-    mt_buf_fini(&output.buf);
+    struct mt_feed feed = {.set = set, .sink = sink, .write = write_out, .context = &output};
+    enum mt_status status = mt_cli_feed(&feed);
     if (output.error == EPIPE)
         return true;
     if (output.error)

@@ -36,8 +36,6 @@ static void verify_run(const struct mt_run *run, uint64_t *former_ns, uint64_t *
         }
         if (event->type == MT_EVENT_LOST)
             REQUIRE(event->lost->text && event->lost->until_ns >= event->ts_ns);
-        if (event->type == MT_EVENT_FLOW_OUT || event->type == MT_EVENT_FLOW_IN)
-            REQUIRE(*depth > 0 && event->flow > 0);
     }
 }
 
@@ -61,7 +59,8 @@ static void merge(struct mt_set *set, const struct mt_sink *sink, struct consume
     struct mt_walk *walk;
     void *state;
     REQUIRE(mt_walk_new(set, sink->needs, &walk) == MT_OK);
-    REQUIRE(sink->begin(timeline, &bytes, &state) == MT_OK);
+    REQUIRE(sink->begin(&(struct mt_job){.timeline = timeline, .n_workers = 1}, &bytes, &state) ==
+            MT_OK);
     out->n_events = 0;
     for (uint32_t track = 0; track < timeline->n_tracks; track++) {
         uint64_t former_ns = 0, depth = 0;
@@ -75,7 +74,13 @@ static void merge(struct mt_set *set, const struct mt_sink *sink, struct consume
         REQUIRE(depth == mt_walk_counts(walk)->n_unfinished);
         out->n_events += mt_walk_counts(walk)->n_events;
     }
-    REQUIRE(sink->end(state, &bytes) == MT_OK);
+    const struct mt_outcome *outcome = mt_walk_outcome(walk);
+    for (size_t i = 0; i < outcome->n_flows; i++) {
+        const struct mt_flow *flow = &outcome->flows[i];
+        REQUIRE(flow->from_track < timeline->n_tracks && flow->to_track < timeline->n_tracks);
+        REQUIRE(flow->from_ns <= flow->to_ns);
+    }
+    REQUIRE(sink->end(state, outcome, &bytes) == MT_OK);
     REQUIRE(mt_walk_status(walk) == MT_OK);
     mt_buf_fini(&bytes);
     mt_walk_free(walk);

@@ -66,11 +66,6 @@ static void append_event(struct mt_buf *out, const struct mt_run *run, const str
         mt_buf_printf(out, "L %llu@%llu..%llu", (unsigned long long)event->lost->n_events, ts_ns,
                       (unsigned long long)event->lost->until_ns);
         return;
-    case MT_EVENT_FLOW_OUT:
-    case MT_EVENT_FLOW_IN:
-        mt_buf_printf(out, "%c%llu@%llu", event->type == MT_EVENT_FLOW_OUT ? '>' : '<',
-                      (unsigned long long)event->flow, ts_ns);
-        return;
     default: break;
     }
     mt_buf_append_char(out, event->type == MT_EVENT_BEGIN ? 'B'

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "events_text.h"
-#include "mtrace/sink.h"
+#include "sink_bytes.h"
 
 #define PARENT "parent.100.trace"
 #define CHILD "child.101.trace"
@@ -116,20 +116,9 @@ static void compare(const char *name, const void *data, size_t n_bytes)
 
 static void compare_merged(struct mt_set *set, const struct mt_sink *sink, const char *name)
 {
-    const struct mt_timeline *timeline = mt_set_timeline(set);
     struct mt_buf out = {0};
-    struct mt_walk *walk;
-    struct mt_run run;
-    void *state;
-    assert_int_equal(mt_walk_new(set, sink->needs, &walk), MT_OK);
-    assert_int_equal(sink->begin(timeline, &out, &state), MT_OK);
-    for (uint32_t track = 0; track < timeline->n_tracks; track++) {
-        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);)
-            assert_int_equal(sink->chunk(state, &run, &out), MT_OK);
-    }
-    assert_int_equal(sink->end(state, &out), MT_OK);
+    append_set_bytes(&out, set, sink);
     compare(name, out.data, out.n_bytes);
-    mt_walk_free(walk);
     mt_buf_fini(&out);
 }
 

@@ -350,28 +350,16 @@ static void test_an_arrow_from_a_fork(void **state)
     struct mt_walk *walk;
     struct mt_run run;
     assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
-    unsigned n_out = 0, n_in = 0;
     for (uint32_t track = 0; track < 3; track++) {
-        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);) {
-            for (uint32_t i = 0; i < run.n_events; i++) {
-                const struct mt_event *event = &run.events[i];
-                if (event->type == MT_EVENT_FLOW_OUT) {
-                    n_out++;
-                    assert_int_equal(track, 1);
-                    assert_int_equal(event->ts_ns, 1024 - 1010);
-                    assert_int_equal(run.events[i - 1].type, MT_EVENT_BEGIN); /* of fork */
-                    assert_int_equal(run.events[i - 1].ts_ns, 10);
-                } else if (event->type == MT_EVENT_FLOW_IN) {
-                    n_in++;
-                    assert_int_equal(track, 2);
-                    assert_int_equal(event->ts_ns, 1036 - 1010);
-                    assert_int_equal(run.events[i - 1].type, MT_EVENT_BEGIN);
-                }
-            }
-        }
+        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);)
+            continue;
     }
-    assert_int_equal(n_out, 1);
-    assert_int_equal(n_in, 1);
+    const struct mt_outcome *outcome = mt_walk_outcome(walk);
+    assert_int_equal(outcome->n_flows, 1);
+    assert_int_equal(outcome->flows[0].from_track, 1);
+    assert_int_equal(outcome->flows[0].from_ns, 1024 - 1010); /* in fork, which began at 10 */
+    assert_int_equal(outcome->flows[0].to_track, 2);
+    assert_int_equal(outcome->flows[0].to_ns, 1036 - 1010);
     mt_walk_free(walk);
     mt_set_free(set);
     fini_all(tbs, 2);
@@ -385,15 +373,15 @@ static void assert_arrow(struct mt_set *set, const char *expected)
     struct mt_run run;
     assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
     for (uint32_t track = 0; track < mt_set_timeline(set)->n_tracks; track++) {
-        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);) {
-            for (uint32_t i = 0; i < run.n_events; i++) {
-                const struct mt_event *event = &run.events[i];
-                if (event->type == MT_EVENT_FLOW_OUT || event->type == MT_EVENT_FLOW_IN)
-                    mt_buf_printf(&text, "%u%c%llu ", track,
-                                  event->type == MT_EVENT_FLOW_OUT ? '>' : '<',
-                                  (unsigned long long)event->ts_ns);
-            }
-        }
+        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);)
+            continue;
+    }
+    const struct mt_outcome *outcome = mt_walk_outcome(walk);
+    for (size_t i = 0; i < outcome->n_flows; i++) {
+        const struct mt_flow *flow = &outcome->flows[i];
+        mt_buf_printf(&text, "%u>%llu %u<%llu ", flow->from_track,
+                      (unsigned long long)flow->from_ns, flow->to_track,
+                      (unsigned long long)flow->to_ns);
     }
     assert_string_equal(mt_buf_text(&text), expected);
     mt_buf_fini(&text);

@@ -9,9 +9,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "mtrace/sink.h"
+#include "sink_bytes.h"
 
-#define TEXT(s) {(s), sizeof(s) - 1}
 
 static const struct mt_func funcs[] = {
     {.name = TEXT("(unknown)"), .owner = TEXT(""), .file = TEXT(""), .kind = MT_FUNC_PYTHON},
@@ -54,44 +53,12 @@ static struct mt_timeline timeline_of(const struct mt_process *processes, uint32
                                 .n_hosts = 1};
 }
 
-/* The events as one run of the first track, or two if there are more than 3. */
-static void assert_bytes(const struct mt_sink *sink, const struct mt_timeline *timeline,
-                         const struct mt_event *events, uint32_t n_events, const char *expected)
-{
-    struct mt_buf out = {0};
-    void *state;
-    assert_int_equal(sink->begin(timeline, &out, &state), MT_OK);
-    uint32_t n_first = n_events > 3 ? 3 : n_events;
-    struct mt_run run = {.timeline = timeline,
-                         .events = events,
-                         .n_events = n_first,
-                         .first = true,
-                         .last = n_first == n_events};
-    if (timeline->n_tracks)
-        assert_int_equal(sink->chunk(state, &run, &out), MT_OK);
-    if (n_first < n_events) {
-        run = (struct mt_run){.timeline = timeline,
-                              .events = events + n_first,
-                              .n_events = n_events - n_first,
-                              .last = true};
-        assert_int_equal(sink->chunk(state, &run, &out), MT_OK);
-    }
-    assert_int_equal(sink->end(state, &out), MT_OK);
-    assert_string_equal(mt_buf_text(&out), expected);
-    mt_buf_fini(&out);
-}
-
 static void assert_one(const struct mt_sink *sink, const struct mt_event *events, uint32_t n_events,
                        const char *expected)
 {
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     assert_bytes(sink, &timeline, events, n_events, expected);
 }
-
-#define BEGIN(at, f) {.type = MT_EVENT_BEGIN, .ts_ns = (at), .func = (f)}
-#define END(at, f, dur) {.type = MT_EVENT_END, .ts_ns = (at), .func = (f), .dur_ns = (dur)}
-#define UNFINISHED(at, f) {.type = MT_EVENT_UNFINISHED, .ts_ns = (at), .func = (f)}
-#define N(events) (sizeof(events) / sizeof *(events))
 
 static void test_begin_end(void **state)
 {
@@ -129,7 +96,8 @@ static void test_times_have_three_decimals(void **state)
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     struct mt_buf out = {0};
     void *sink;
-    assert_int_equal(mt_sink_chrome.begin(&timeline, &out, &sink), MT_OK);
+    struct mt_job job = {.timeline = &timeline, .n_workers = 1};
+    assert_int_equal(mt_sink_chrome.begin(&job, &out, &sink), MT_OK);
     for (size_t i = 0; i < N(cases); i++) {
         const struct mt_event event = END(cases[i].ns, G, 0);
         struct mt_run run = {.timeline = &timeline, .events = &event, .n_events = 1, .first = !i};
@@ -141,7 +109,7 @@ static void test_times_have_three_decimals(void **state)
         assert_string_equal(mt_buf_text(&out), mt_buf_text(&expected));
         mt_buf_fini(&expected);
     }
-    assert_int_equal(mt_sink_chrome.end(sink, &out), MT_OK);
+    assert_int_equal(mt_sink_chrome.end(sink, NULL, &out), MT_OK);
     mt_buf_fini(&out);
 }
 
@@ -154,27 +122,27 @@ static void test_reopened_losses_and_arrows(void **state)
     struct mt_event events[] = {
         BEGIN(10, G),
         BEGIN(10, LEN),
-        {.type = MT_EVENT_FLOW_IN, .ts_ns = 10, .flow = 4},
         {.type = MT_EVENT_LOST, .ts_ns = 20, .lost = &lost},
         {.type = MT_EVENT_LOST, .ts_ns = 30, .lost = &missing},
-        {.type = MT_EVENT_FLOW_OUT, .ts_ns = 40, .flow = 5},
         {.type = 99, .ts_ns = 50},
     };
     events[0].flags = events[1].flags = MT_EVENT_REOPENED;
-    assert_one(&mt_sink_chrome, events, N(events), HEAD ",\n"
+    const struct mt_flow flow = {0, 0, 10, 40};
+    struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
+    assert_bytes_with_flows(&mt_sink_chrome, &timeline, events, N(events), &flow, 1, HEAD ",\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"f.<locals>.g\","
         "\"cat\":\"python\",\"args\":{\"file\":\"/a \\\"b\\\"/c.py:12\",\"open\":true}},\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"len\",\"cat\":\"c\","
         "\"args\":{\"open\":true}},\n"
-        "{\"ph\":\"f\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"id\":4,\"name\":\"start\","
-        "\"cat\":\"process\",\"bp\":\"e\"},\n"
         "{\"ph\":\"i\",\"ts\":0.020,\"pid\":17,\"tid\":18,\"s\":\"t\",\"name\":\"events lost\","
         "\"cat\":\"mtrace\",\"args\":{\"count\":3,\"reason\":\"no space\",\"errno\":28,"
         "\"until\":5.000}},\n"
         "{\"ph\":\"i\",\"ts\":0.030,\"pid\":17,\"tid\":18,\"s\":\"t\",\"name\":\"events lost\","
         "\"cat\":\"mtrace\",\"args\":{\"reason\":\"a part is missing\",\"until\":6.000}},\n"
-        "{\"ph\":\"s\",\"ts\":0.040,\"pid\":17,\"tid\":18,\"id\":5,\"name\":\"start\","
-        "\"cat\":\"process\"}\n"
+        "{\"ph\":\"s\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"id\":1,\"name\":\"start\","
+        "\"cat\":\"process\"},\n"
+        "{\"ph\":\"f\",\"ts\":0.040,\"pid\":17,\"tid\":18,\"id\":1,\"name\":\"start\","
+        "\"cat\":\"process\",\"bp\":\"e\"}\n"
         "]\n");
 }
 

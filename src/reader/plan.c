@@ -1,0 +1,132 @@
+/* plan.c - in which order the pieces of a set are read, and what became of its arrows. Called before
+ * and after the cursors' work, by one thread.
+ *
+ * Invariant: a plan has at least as many steps of a track as a cursor has pieces of it, and at least
+ * one; steps of a track are in the order of its pieces.
+ */
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "reader/cursor.h"
+
+/* A chunk, for sorting. */
+struct part {
+    uint64_t start_ns; /* never less than that of the track's chunk before */
+    uint32_t track;
+    uint32_t n_steps;
+    size_t idx; /* makes the order one and only */
+};
+
+struct planning {
+    struct part *parts;
+    size_t n_parts, capacity;
+    size_t n_steps;
+};
+
+static bool add_part(struct planning *planning, uint64_t start_ns, uint32_t track, uint32_t n_steps)
+{
+    if (!MT_ARRAY_ROOM(planning->parts, planning->capacity, planning->n_parts + 1))
+        return false;
+    planning->parts[planning->n_parts] =
+        (struct part){start_ns, track, n_steps, planning->n_parts};
+    planning->n_parts++;
+    planning->n_steps += n_steps;
+    return true;
+}
+
+static bool add_track(struct planning *planning, const struct mt_set *set, uint32_t track)
+{
+    const struct mt__track *data = &set->track_data[track];
+    uint64_t former_ns = 0;
+    size_t n_before = planning->n_parts;
+    for (uint32_t i = 0; i < data->n_segments; i++) {
+        const struct mt__segment *segment = &set->segments[data->first_segment + i];
+        const struct mt__file *file = set->files[segment->file];
+        const struct mt__thread *thread = &file->threads[segment->thread];
+        for (uint32_t k = 0; k < thread->n_chunks; k++) {
+            const struct mt__chunk *chunk = &file->chunks[thread->first_chunk + k];
+            uint64_t start_ns = mt__file_ns(file, chunk->start_tick);
+            uint32_t n_steps = chunk->n_words ? (chunk->n_words - 1) / MT__PIECE_WORDS + 1 : 1;
+            former_ns = start_ns > former_ns ? start_ns : former_ns;
+            if (!add_part(planning, former_ns, track, n_steps))
+                return false;
+        }
+    }
+    return planning->n_parts > n_before || add_part(planning, former_ns, track, 1);
+}
+
+static int compare_parts(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    if (x->start_ns != y->start_ns)
+        return x->start_ns < y->start_ns ? -1 : 1;
+    return (x->idx > y->idx) - (x->idx < y->idx);
+}
+
+enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsigned needs)
+{
+    struct planning planning = {0};
+    bool good = true;
+    *plan = (struct mt_plan){0};
+    for (uint32_t track = 0; good && track < set->n_tracks; track++)
+        good = add_track(&planning, set, track);
+    if (good && planning.n_parts && !(needs & MT_NEEDS_WHOLE_TRACKS))
+        qsort(planning.parts, planning.n_parts, sizeof *planning.parts, compare_parts);
+    plan->tracks = good ? malloc((planning.n_steps + 1) * sizeof *plan->tracks) : NULL;
+    for (size_t i = 0; plan->tracks && i < planning.n_parts; i++) {
+        for (uint32_t k = 0; k < planning.parts[i].n_steps; k++)
+            plan->tracks[plan->n_steps++] = planning.parts[i].track;
+    }
+    free(planning.parts);
+    return plan->tracks ? MT_OK : MT_NOMEM;
+}
+
+void mt_plan_fini(struct mt_plan *plan)
+{
+    free(plan->tracks);
+    *plan = (struct mt_plan){0};
+}
+
+/* --------------------------------------------------------------------------------------- arrows */
+
+enum mt_status mt_flows_new(const struct mt_set *set, struct mt_flows **out)
+{
+    struct mt_flows *flows = calloc(1, sizeof *flows);
+    *out = flows;
+    if (!flows)
+        return MT_NOMEM;
+    flows->n_flows = set->n_flows;
+    flows->flows = malloc((set->n_flows + 1) * sizeof *flows->flows);
+    flows->settled = malloc((set->n_flows + 1) * sizeof *flows->settled);
+    if (!flows->flows || !flows->settled) {
+        mt_flows_free(flows);
+        *out = NULL;
+        return MT_NOMEM;
+    }
+    for (size_t i = 0; i < set->n_flows; i++)
+        flows->flows[i] = (struct mt_flow){.from_track = set->flows[i].from_track,
+                                           .to_track = set->flows[i].to_track,
+                                           .from_ns = MT__NO_END,
+                                           .to_ns = MT__NO_END};
+    return MT_OK;
+}
+
+void mt_flows_free(struct mt_flows *flows)
+{
+    if (!flows)
+        return;
+    free(flows->flows);
+    free(flows->settled);
+    free(flows);
+}
+
+const struct mt_flow *mt_flows_settled(struct mt_flows *flows, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < flows->n_flows; i++) {
+        const struct mt_flow *flow = &flows->flows[i];
+        if (flow->from_ns != MT__NO_END && flow->to_ns != MT__NO_END)
+            flows->settled[(*n)++] = *flow;
+    }
+    return flows->settled;
+}
