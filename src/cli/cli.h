@@ -87,13 +87,19 @@ enum mt_status mt_cli_feed(const struct mt_feed *feed);
  * memory, said already. */
 struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 
-/* Writes a finished set to `out_fd` (left open) in the sink's format. `out_name` is for messages.
+/* In what way. */
+struct mt_merge {
+    const struct mt_sink *sink;
+    uint32_t n_workers; /* struct mt_feed */
+};
+
+/* Writes a finished set to `out_fd` (left open). `out_name` is for messages.
  * Says what went wrong and returns an exit status; a closed pipe ends it quietly with MT_EXIT_OK.
  * Faults of the set's files are reported by its reporter and also give MT_EXIT_TROUBLE. */
 int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
-                     const struct mt_sink *sink);
+                     const struct mt_merge *how);
 /* The same into a file that appears under its name only when it is complete. */
-int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_sink *sink);
+int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_merge *how);
 
 /* ---------------------------------------------------------------------------------- text.c */
 

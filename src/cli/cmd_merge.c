@@ -1,10 +1,11 @@
 /* cmd_merge.c - `mtrace merge`: trace files in, one timeline out. Called by main.c. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-q] PATH...";
+static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-j N] [-q] PATH...";
 static const char summary[] =
     "Puts what the processes recorded on one timeline, as Chrome's JSON. PATH is a .trace file or a\n"
     "directory with such files; they may still be growing.";
@@ -22,13 +23,23 @@ static const struct mt_sink *sink_of(const char *events)
     return NULL;
 }
 
+static bool parse_jobs(const char *text, uint32_t *n_workers)
+{
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    *n_workers = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    return *text >= '1' && *text <= '9' && !*end;
+}
+
 int mt_cmd_merge(int argc, char **argv)
 {
     const char *output = "-", *events = "begin-end";
+    const char *jobs = NULL;
     bool quiet = false;
     const struct mt_option options[] = {
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &output},
         {0, "events", "STYLE", "begin-end (the default) or complete", NULL, &events},
+        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL, &jobs},
         {'q', "quiet", NULL, "only errors on standard error", &quiet, NULL},
         {0},
     };
@@ -41,6 +52,10 @@ int mt_cmd_merge(int argc, char **argv)
         return mt_cli_usage("merge", "there is no PATH to merge");
     if (!sink)
         return mt_cli_usage("merge", "--events is begin-end or complete, not %s", events);
+    uint32_t n_workers = 0;
+    if (jobs && !parse_jobs(jobs, &n_workers))
+        return mt_cli_usage("merge", "-j is a number from 1 on, not %s", jobs);
+    struct mt_merge how = {.sink = sink, .n_workers = n_workers};
     mt_cli_set_quiet(quiet);
     mt_cli_writes_output();
     struct mt_set *set = mt_cli_open_set(argv + 1, n);
@@ -50,9 +65,9 @@ int mt_cmd_merge(int argc, char **argv)
     if (!mt_set_n_files(set) && mt_set_n_errors(set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(output, "-"))
-        exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", sink);
+        exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", &how);
     else
-        exit_status = mt_cli_merge_to_path(set, output, sink);
+        exit_status = mt_cli_merge_to_path(set, output, &how);
     mt_set_free(set);
     return exit_status;
 }

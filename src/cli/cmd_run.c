@@ -274,8 +274,8 @@ static void merge(struct mt_run_result *result)
                     mt_cli_bytes_text(result->stats.n_bytes, bytes, sizeof bytes),
                     result->place->path);
     clock_gettime(CLOCK_MONOTONIC, &from);
-    result->merged =
-        mt_cli_merge_to_path(result->set, result->output, &mt_sink_chrome) == MT_EXIT_OK;
+    struct mt_merge how = {.sink = &mt_sink_chrome};
+    result->merged = mt_cli_merge_to_path(result->set, result->output, &how) == MT_EXIT_OK;
     clock_gettime(CLOCK_MONOTONIC, &to);
     result->merge_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
                        (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
