@@ -274,7 +274,8 @@ static void merge(struct mt_run_result *result)
                     mt_cli_bytes_text(result->stats.n_bytes, bytes, sizeof bytes),
                     result->place->path);
     clock_gettime(CLOCK_MONOTONIC, &from);
-    struct mt_merge how = {.sink = &mt_sink_chrome};
+    struct mt_merge how = {.n_workers = 0};
+    mt_cli_format_of_path(result->output, &how.format);
     result->merged = mt_cli_merge_to_path(result->set, result->output, &how) == MT_EXIT_OK;
     clock_gettime(CLOCK_MONOTONIC, &to);
     result->merge_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
