@@ -110,6 +110,7 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 struct mt_merge {
     struct mt_format format;
     uint32_t n_workers; /* struct mt_feed */
+    bool shows_progress; /* on a terminal */
 };
 
 /* Writes a finished set to `out_fd` (left open). `out_name` is for messages.

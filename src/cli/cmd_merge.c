@@ -99,6 +99,7 @@ int mt_cmd_merge(int argc, char **argv)
         return mt_cli_usage("merge", "-j is a number from 1 on, not %s", merge.jobs);
     if (!choose(&merge, &how))
         return MT_EXIT_USAGE;
+    how.shows_progress = !merge.quiet;
     mt_cli_set_quiet(merge.quiet);
     return merge_paths(argv + 1, n, merge.output, &how);
 }
