@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/atomic.h"
 #include "base/hash.h"
+#include "reader/slice.h"
 
 enum mt_status mt_set_new(const struct mt_reporter *reporter, struct mt_set **out)
 {
@@ -51,6 +52,7 @@ void mt_set_free(struct mt_set *set)
     free(set->track_data);
     free(set->segments);
     free(set->flows);
+    mt__slice_free(set->slice);
     free(set);
 }
 
@@ -240,7 +242,7 @@ uint32_t mt_set_n_files(const struct mt_set *set)
     return (uint32_t)set->n_files;
 }
 
-static uint64_t file_end_ns(const struct mt__file *file)
+uint64_t mt__file_end_ns(const struct mt__file *file)
 {
     uint64_t end_ns = mt__file_ns(file, file->header.pair.tick);
     if (file->header.flags & MT_FLAG_STOPPED)
@@ -266,7 +268,7 @@ void mt_set_file(const struct mt_set *set, uint32_t file_idx, struct mt_file_inf
         .n_notes = (uint32_t)file->n_notes,
         .process = file->process,
         .start_ns = mt__file_ns(file, file->header.pair.tick),
-        .end_ns = file_end_ns(file),
+        .end_ns = mt__file_end_ns(file),
     };
 }
 

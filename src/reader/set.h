@@ -59,6 +59,7 @@ struct mt_set {
     struct mt__flow *flows;
     size_t n_flows, flows_capacity;
     struct mt_timeline timeline;
+    struct mt__slice *slice; /* what is left out; NULL: nothing */
 };
 
 /* Pids and tids that no kernel gives out (PID_MAX_LIMIT is 2^22): for those that cannot keep theirs. */
@@ -85,6 +86,9 @@ static inline uint64_t mt__file_ns(const struct mt__file *file, uint64_t tick)
     int64_t ns = mt__clock_ns(&file->clock, tick);
     return ns < 0 ? 0 : (uint64_t)ns;
 }
+
+/* When the file was last written to, as far as it says: a sign that its process was alive. */
+uint64_t mt__file_end_ns(const struct mt__file *file);
 
 /* The steps. MT_NOMEM. */
 enum mt_status mt__set_align(struct mt_set *set);
