@@ -2,9 +2,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/slice_options.h"
 
-static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-q] PATH...";
+static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
     "Puts what the processes recorded on one timeline, as Chrome's JSON. PATH is a .trace file or a\n"
     "directory with such files; they may still be growing.";
@@ -25,11 +25,13 @@ static const struct mt_sink *sink_of(const char *events)
 int mt_cmd_merge(int argc, char **argv)
 {
     const char *output = "-", *events = "begin-end";
+    static struct mt_slice_options slicing; /* usage errors leave without freeing it */
     bool quiet = false;
     const struct mt_option options[] = {
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &output},
         {0, "events", "STYLE", "begin-end (the default) or complete", NULL, &events},
         {'q', "quiet", NULL, "only errors on standard error", &quiet, NULL},
+        MT_SLICE_OPTIONS(slicing),
         {0},
     };
     int exit_status;
@@ -41,18 +43,22 @@ int mt_cmd_merge(int argc, char **argv)
         return mt_cli_usage("merge", "there is no PATH to merge");
     if (!sink)
         return mt_cli_usage("merge", "--events is begin-end or complete, not %s", events);
+    exit_status = mt_slice_options_parse(&slicing, "merge");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
     mt_cli_set_quiet(quiet);
     mt_cli_writes_output();
     struct mt_set *set = mt_cli_open_set(argv + 1, n);
     if (!set)
         return MT_EXIT_TROUBLE;
     /* Nothing that could be read: no output that looks like a result. */
-    if (!mt_set_n_files(set) && mt_set_n_errors(set))
+    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(output, "-"))
         exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", sink);
     else
         exit_status = mt_cli_merge_to_path(set, output, sink);
     mt_set_free(set);
+    mt_slice_options_fini(&slicing);
     return exit_status;
 }
