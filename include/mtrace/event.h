@@ -71,7 +71,7 @@ struct mt_process {
     uint32_t first_file; /* index into the set's files (reader.h) */
     uint32_t n_files;
     struct mt_text name; /* the latest it gave itself, else its program's */
-    struct mt_text host;
+    struct mt_text host; /* its name; "web1 (boot 2)" where several boots of a host are in the set */
     uint64_t start_ns;      /* when recording began */
     uint64_t n_lost;        /* events, all threads, also those that have no track */
     uint64_t first_lost_ns; /* these three: only where n_lost is not 0 */

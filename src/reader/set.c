@@ -191,35 +191,19 @@ static void note_runs(struct mt_set *set)
         mt__trouble_note(&set->trouble, NULL, "these files are of %u different runs", n_runs);
 }
 
-/* Hosts, and boots of a host, in the set. MT_NOMEM. */
-static enum mt_status count_hosts(const struct mt_set *set, uint32_t *n_hosts)
-{
-    enum mt_status status = MT_OK;
-    struct mt_map seen = {0};
-    *n_hosts = 0;
-    for (size_t i = 0; i < set->n_files; i++) {
-        const struct mt_file_header *header = &set->files[i]->header;
-        bool is_new = false;
-        uint64_t key = mt_hash_bytes(header->host, strlen(header->host), hash_id(header->boot_id));
-        if (!mt_map_put(&seen, key, 0, &is_new))
-            status = MT_NOMEM;
-        *n_hosts += is_new;
-    }
-    mt_map_fini(&seen);
-    return status;
-}
-
 enum mt_status mt_set_finish(struct mt_set *set)
 {
     note_runs(set);
     struct mt_timeline *timeline = &set->timeline;
     timeline->funcs = set->names.funcs;
     timeline->n_funcs = (uint32_t)set->names.n_funcs;
-    enum mt_status status = count_hosts(set, &timeline->n_hosts);
+    enum mt_status status = mt__set_count_hosts(set);
     if (status == MT_OK)
         status = mt__set_align(set);
     if (status == MT_OK)
         status = mt__set_processes(set);
+    if (status == MT_OK)
+        status = mt__set_host_labels(set);
     timeline->processes = set->processes;
     timeline->n_processes = (uint32_t)set->n_processes;
     if (status == MT_OK)

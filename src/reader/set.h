@@ -4,6 +4,7 @@
  *   set.c      files are opened, one by one
  *   align.c    one clock for all of them, and the timeline's zero
  *   process.c  files -> processes, their parents, their order, their pids
+ *   host.c     how the hosts are called
  *   track.c    threads -> tracks, their tids
  *   flow.c     where the arrows between processes begin and end
  */
@@ -91,6 +92,8 @@ static inline uint64_t mt__file_ns(const struct mt__file *file, uint64_t tick)
 uint64_t mt__file_end_ns(const struct mt__file *file);
 
 /* The steps. MT_NOMEM. */
+enum mt_status mt__set_count_hosts(struct mt_set *set);
+enum mt_status mt__set_host_labels(struct mt_set *set);
 enum mt_status mt__set_align(struct mt_set *set);
 enum mt_status mt__set_processes(struct mt_set *set);
 enum mt_status mt__set_tracks(struct mt_set *set);
