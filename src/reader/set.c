@@ -107,6 +107,25 @@ static bool wanted(const struct mt_set *set, struct mt__file *file)
     return ours;
 }
 
+/* Two copies of a file: the longer one is used. Takes `file` over. */
+static void choose_copy(struct mt_set *set, struct mt__file *file, struct mt__file *twin)
+{
+    const char *name = file->source.name, *other = twin->source.name;
+    if (!strcmp(name, other))
+        mt__trouble_note(&set->trouble, name, "was given twice; used once");
+    else if (file->n_bytes <= twin->n_bytes)
+        mt__trouble_note(&set->trouble, name, "is the same file as %s; used once", other);
+    else
+        mt__trouble_note(&set->trouble, name, "is the same file as %s, but longer; used instead",
+                         other);
+    if (file->n_bytes > twin->n_bytes) {
+        uint32_t idx = *mt_map_find(&set->file_of, hash_id(twin->header.file_id));
+        set->files[idx] = file;
+        file = twin;
+    }
+    free_file(file);
+}
+
 /* Takes the file over, also when it fails. */
 static enum mt_status add_file(struct mt_set *set, struct mt__file *file)
 {
@@ -117,10 +136,9 @@ static enum mt_status add_file(struct mt_set *set, struct mt__file *file)
     else if (wanted(set, file))
         status = mt__file_open(file, &set->names, &set->trouble, &usable);
     struct mt__file *twin = usable ? mt__set_find_file(set, file->header.file_id) : NULL;
-    if (twin) {
-        mt__trouble_note(&set->trouble, file->source.name, "is the same file as %s; used once",
-                         twin->source.name);
-        usable = false;
+    if (status == MT_OK && twin) {
+        choose_copy(set, file, twin);
+        return MT_OK;
     }
     if (status == MT_OK && usable &&
         !mt_map_put(&set->file_of, hash_id(file->header.file_id), (uint32_t)set->n_files, NULL))
