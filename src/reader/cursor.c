@@ -69,7 +69,7 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
         .flow = data->first_flow,
         .flows_end = data->first_flow + data->n_flows,
         .flow_in = data->flow_in,
-        .slice = set->slice,
+        .slice = set->slice && !set->slice->only_tracks ? set->slice : NULL,
         .slicing = {.calls = calls, .capacity = calls_capacity, .flow_in = MT_NONE},
     };
     bool has_flows = cursor->flow_in != MT_NONE || data->n_flows;

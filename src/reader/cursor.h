@@ -87,7 +87,7 @@ struct mt_cursor {
     uint32_t flow_in;         /* arrives here and was not met yet, or MT_NONE */
 
     /* The slice. */
-    const struct mt__slice *slice; /* the set's, or NULL */
+    const struct mt__slice *slice; /* the set's, or NULL where all events are shown */
     bool cut_short; /* what there is of the track behind the slice is not read */
     struct mt__slicing slicing;
 };

@@ -111,7 +111,7 @@ static enum mt_status extend_index(struct mt__file *file, const struct mt__input
     enum mt_status status = mt__input_size(input, &file->n_bytes, &error);
     while (status == MT_OK && file->index_end < file->n_bytes) {
         struct mt_chunk_header header = {0};
-        enum mt__chunk_kind kind;
+        enum mt__chunk_kind kind = MT__CHUNK_NO_MORE;
         size_t n_read;
         uint64_t offset = file->index_end;
         status = mt__input_read(input, offset, &header, sizeof header, &n_read, &error);

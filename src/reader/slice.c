@@ -12,6 +12,7 @@
 #include "reader/slice.h"
 
 #include "base/array.h"
+#include "base/atomic.h"
 #include "reader/cursor.h"
 
 /* The run that is being made. */
@@ -35,26 +36,21 @@ static bool room(const struct out *out, size_t n)
 }
 
 /* There must be room. */
-static struct mt_event *append(const struct out *out, const struct mt_event *event)
+static inline void append(const struct out *out, uint16_t type, const struct mt__slice_call *call,
+                          uint64_t ts_ns, uint16_t flags)
 {
-    struct mt_event *place = &out->desk->sliced[out->desk->n_sliced++];
-    *place = *event;
-    return place;
-}
-
-static void append_call(const struct out *out, const struct mt__slice_call *call, uint16_t type,
-                        uint64_t ts_ns, uint16_t flags)
-{
-    struct mt_event event = {.ts_ns = ts_ns, .func = call->func, .flags = flags, .type = type};
-    if (type == MT_EVENT_END)
-        event.dur_ns = ts_ns - call->begin_ns;
-    append(out, &event);
+    struct mt_event *event = &out->desk->sliced[out->desk->n_sliced++];
+    event->ts_ns = ts_ns;
+    event->dur_ns = type == MT_EVENT_END ? ts_ns - call->begin_ns : 0;
+    event->func = call->func;
+    event->flags = flags;
+    event->type = type;
 }
 
 static void append_loss(const struct out *out, uint64_t ts_ns, const struct mt_event_lost *lost)
 {
     struct mt_desk *desk = out->desk;
-    struct mt_event event = {.ts_ns = ts_ns, .type = MT_EVENT_LOST};
+    static const struct mt__slice_call no_call;
     if (!MT_ARRAY_ROOM(desk->sliced_losses, desk->sliced_losses_capacity,
                        desk->n_sliced_losses + 1)) {
         out->cursor->status = MT_NOMEM;
@@ -64,7 +60,7 @@ static void append_loss(const struct out *out, uint64_t ts_ns, const struct mt_e
     *kept = (struct mt__loss){.event = desk->n_sliced, .lost = *lost};
     if (kept->lost.until_ns > (uint64_t)out->slice->to_ns)
         kept->lost.until_ns = (uint64_t)out->slice->to_ns;
-    append(out, &event);
+    append(out, MT_EVENT_LOST, &no_call, ts_ns, 0); /* `lost` is set when losses[] stays */
 }
 
 /* ----------------------------------------------------------------------------------------- losses */
@@ -151,7 +147,7 @@ static void give_begins(const struct out *out, uint64_t latest_ns)
                 return;
             if (slicing->n_losses)
                 give_losses(out);
-            append_call(out, call, MT_EVENT_BEGIN, call->begin_ns, call->flags);
+            append(out, MT_EVENT_BEGIN, call, call->begin_ns, call->flags);
             if (!slicing->n_shown_given++)
                 accept_flows(slicing);
         }
@@ -170,37 +166,38 @@ static void give_certain(const struct out *out, uint64_t now_ns)
         give_begins(out, now_ns - min_ns);
 }
 
-static bool is_shown(const struct out *out, uint32_t func)
+static inline bool is_shown(const struct out *out, uint32_t func)
 {
     const uint64_t *hidden = out->slice->hidden;
     return out->slicing->n_shown < out->slice->max_depth &&
            !(hidden && hidden[func / 64] >> func % 64 & 1);
 }
 
-static void begin(const struct out *out, uint64_t ts_ns, uint32_t func, uint16_t flags)
+static inline void begin(const struct out *out, uint64_t ts_ns, uint32_t func, uint16_t flags)
 {
     struct mt__slicing *slicing = out->slicing;
-    if (!MT_ARRAY_ROOM(slicing->calls, slicing->capacity, slicing->depth + 1)) {
+    if (MT_UNLIKELY(slicing->depth == slicing->capacity) &&
+        !MT_ARRAY_ROOM(slicing->calls, slicing->capacity, slicing->depth + 1)) {
         out->cursor->status = MT_NOMEM;
         return;
     }
     struct mt__slice_call *call = &slicing->calls[slicing->depth++];
     *call = (struct mt__slice_call){ts_ns, func, flags, is_shown(out, func)};
     slicing->n_shown += call->is_shown;
-    if (!out->slice->min_ns)
-        give_begins(out, ts_ns);
-    else if (!call->is_shown && slicing->n_given == slicing->depth - 1)
-        slicing->n_given = slicing->depth;
+    if (call->is_shown && out->slice->min_ns)
+        return; /* it waits */
+    if (slicing->n_given < slicing->depth - 1)
+        return; /* within one that waits */
+    slicing->n_given = slicing->depth;
+    slicing->n_shown_given += call->is_shown;
+    if (call->is_shown)
+        append(out, MT_EVENT_BEGIN, call, ts_ns, flags);
 }
 
-/* The innermost call is off the stack. */
-static void settle_pop(const struct out *out, const struct mt__slice_call *call, bool was_given)
+/* What waits for nothing any more, after the innermost call is off the stack. */
+static void settle(const struct out *out)
 {
     struct mt__slicing *slicing = out->slicing;
-    slicing->n_shown -= call->is_shown;
-    slicing->n_shown_given -= call->is_shown && was_given;
-    if (slicing->n_given > slicing->depth)
-        slicing->n_given = slicing->depth;
     if (!slicing->n_shown)
         refuse_flows(out);
     for (size_t i = 0; i < slicing->n_losses; i++) {
@@ -212,57 +209,27 @@ static void settle_pop(const struct out *out, const struct mt__slice_call *call,
 }
 
 /* The innermost call ends. */
-static void end(const struct out *out, uint64_t ts_ns, uint16_t flags)
+static inline void end(const struct out *out, uint64_t ts_ns, uint16_t flags)
 {
     struct mt__slicing *slicing = out->slicing;
     if (!slicing->depth)
         return;
-    const struct mt__slice_call call = slicing->calls[slicing->depth - 1];
-    if (call.is_shown && slicing->n_given < slicing->depth &&
-        ts_ns - call.begin_ns >= out->slice->min_ns)
+    const struct mt__slice_call *call = &slicing->calls[slicing->depth - 1];
+    bool shown = call->is_shown;
+    if (slicing->n_given < slicing->depth && shown && ts_ns - call->begin_ns >= out->slice->min_ns)
         give_begins(out, ts_ns);
-    bool was_given = slicing->n_given == slicing->depth;
-    if (call.is_shown && was_given)
-        append_call(out, &call, MT_EVENT_END, ts_ns, flags | (call.flags & MT_EVENT_REOPENED));
+    bool given = slicing->n_given == slicing->depth;
+    if (shown && given)
+        append(out, MT_EVENT_END, call, ts_ns, flags | (call->flags & MT_EVENT_REOPENED));
     slicing->depth--;
-    settle_pop(out, &call, was_given);
+    slicing->n_given -= given;
+    slicing->n_shown -= shown;
+    slicing->n_shown_given -= shown && given;
+    if (MT_UNLIKELY(!slicing->n_shown || slicing->n_losses))
+        settle(out);
 }
 
 /* ------------------------------------------------------------------------------- the slice's edges */
-
-/* The first event that is in the slice: what ends just where it begins is not. */
-static size_t first_inside(const struct mt_desk *desk, int64_t from_ns)
-{
-    size_t low = 0, high = desk->n_events;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if ((int64_t)desk->events[middle].ts_ns < from_ns)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (low < desk->n_events && (int64_t)desk->events[low].ts_ns == from_ns &&
-           desk->events[low].type == MT_EVENT_END)
-        low++;
-    return low;
-}
-
-/* The first event that is behind the slice: what begins just where it ends is. */
-static size_t first_behind(const struct mt_desk *desk, size_t at, int64_t to_ns)
-{
-    size_t high = desk->n_events;
-    while (at < high) {
-        size_t middle = at + (high - at) / 2;
-        if ((int64_t)desk->events[middle].ts_ns < to_ns)
-            at = middle + 1;
-        else
-            high = middle;
-    }
-    while (at < desk->n_events && (int64_t)desk->events[at].ts_ns == to_ns &&
-           desk->events[at].type == MT_EVENT_END)
-        at++;
-    return at;
-}
 
 /* Losses that go on where the slice begins. */
 static void keep_losses(const struct out *out, size_t events_end)
@@ -275,34 +242,13 @@ static void keep_losses(const struct out *out, size_t events_end)
     }
 }
 
-/* The calls that are open before the event `at`: the cursor has those behind the last one. */
-static bool rewind_stack(const struct out *out, size_t at)
-{
-    struct mt__slicing *slicing = out->slicing;
-    const struct mt__stack *stack = &out->cursor->stack;
-    const struct mt_desk *desk = out->desk;
-    size_t depth = stack->depth;
-    if (!MT_ARRAY_ROOM(slicing->calls, slicing->capacity, depth + desk->n_events))
-        return false;
-    for (size_t i = 0; i < depth; i++)
-        slicing->calls[i].func = stack->calls[i].func & ~MT__CALL_REOPENED;
-    for (size_t i = desk->n_events; i-- > at;) {
-        if (desk->events[i].type == MT_EVENT_BEGIN && depth)
-            depth--;
-        else if (desk->events[i].type == MT_EVENT_END)
-            slicing->calls[depth++].func = desk->events[i].func;
-    }
-    slicing->depth = depth;
-    return true;
-}
-
 /* The slice begins before the event `at`. */
 static void enter(const struct out *out, size_t at)
 {
     struct mt__slicing *slicing = out->slicing;
     slicing->state = MT__SLICE_INSIDE;
     keep_losses(out, at);
-    if (!rewind_stack(out, at) || !room(out, slicing->depth + slicing->n_losses)) {
+    if (!mt__slice_rewind(out->cursor, at) || !room(out, slicing->depth + slicing->n_losses)) {
         out->cursor->status = MT_NOMEM;
         return;
     }
@@ -345,8 +291,8 @@ static void finish(const struct out *out)
     for (size_t i = 0; out->cursor->needs & MT_NEEDS_PAIRS && i < n_open; i++) {
         const struct mt__slice_call *call = &slicing->calls[i];
         if (call->is_shown)
-            append_call(out, call, MT_EVENT_UNFINISHED, call->begin_ns,
-                        call->flags & MT_EVENT_REOPENED);
+            append(out, MT_EVENT_UNFINISHED, call, call->begin_ns,
+                   call->flags & MT_EVENT_REOPENED);
     }
 }
 
@@ -394,7 +340,7 @@ static void inside(const struct out *out, size_t at, bool at_end)
 {
     const struct mt__slice *slice = out->slice;
     const struct mt_cursor *cursor = out->cursor;
-    size_t events_end = first_behind(out->desk, at, slice->to_ns);
+    size_t events_end = mt__slice_edge(out->desk, at, slice->to_ns);
     take_events(out, at, events_end);
     if (cursor->status != MT_OK)
         return;
@@ -432,12 +378,6 @@ static void swap_events(struct mt_desk *desk)
     desk->sliced_losses_capacity = losses_capacity;
 }
 
-static bool reads_on(const struct mt_set *set, uint32_t track)
-{
-    /* What the tracks do not tell of a process's losses is told of the process: all must be read. */
-    return set->processes[set->tracks[track].process].n_lost;
-}
-
 bool mt__slice_run(struct mt_cursor *cursor, bool at_end)
 {
     struct mt__slicing *slicing = &cursor->slicing;
@@ -448,7 +388,7 @@ bool mt__slice_run(struct mt_cursor *cursor, bool at_end)
     if (!room(&out, MT__PIECE_WORDS + 2)) /* decoding wants it of each array */
         return true;
     if (slicing->state == MT__SLICE_BEFORE) {
-        at = first_inside(desk, cursor->slice->from_ns);
+        at = mt__slice_edge(desk, 0, cursor->slice->from_ns);
         if (at < desk->n_events || (at_end && is_alive(cursor)))
             enter(&out, at);
         else
@@ -458,14 +398,6 @@ bool mt__slice_run(struct mt_cursor *cursor, bool at_end)
         inside(&out, at, at_end);
     swap_events(desk);
     desk->n_marks = 0;
-    bool is_behind = slicing->state == MT__SLICE_AFTER && !reads_on(cursor->set, cursor->track);
+    bool is_behind = slicing->state == MT__SLICE_AFTER && !mt__slice_reads_on(cursor->set, cursor->track);
     return at_end || is_behind || cursor->status != MT_OK;
-}
-
-bool mt__slice_ends_before(const struct mt_set *set, uint32_t track, const struct mt__file *file,
-                           const struct mt__chunk *chunk, uint32_t next_seq)
-{
-    /* Where a chunk is missing, the gap before this one may be in the slice. */
-    return set->slice && chunk->seq == next_seq && !reads_on(set, track) &&
-           mt__clock_ns(&file->clock, chunk->start_tick) > set->slice->to_ns;
 }

@@ -11,6 +11,7 @@
 #include "mtrace/reader.h"
 
 struct mt_cursor;
+struct mt_desk;
 struct mt__chunk;
 struct mt__file;
 
@@ -20,6 +21,7 @@ struct mt__slice {
     int64_t to_ns; /* INT64_MAX: no end */
     uint64_t min_ns;
     uint32_t max_depth;
+    bool only_tracks;   /* all events of tracks that are not left out are shown */
     uint64_t *hidden;   /* a bit for each function; NULL: none is */
     uint64_t *alive_ns; /* by process: its last sign of life */
 };
@@ -68,6 +70,14 @@ struct mt__flow_mark {
  * over in the slice. The cursor's status may become MT_NOMEM. */
 bool mt__slice_run(struct mt_cursor *cursor, bool at_end);
 
+/* slice_edges.c: the first of the desk's events, from `at` on, that is behind the moment. What ends just
+ * then is before it, what begins just then is behind it. */
+size_t mt__slice_edge(const struct mt_desk *desk, size_t at, int64_t ns);
+/* Makes `slicing.calls` the functions of the calls that are open before the event `at`, from those that
+ * the cursor has behind the last one. False: no memory. */
+bool mt__slice_rewind(struct mt_cursor *cursor, size_t at);
+/* Whether what is behind the slice is read, too. */
+bool mt__slice_reads_on(const struct mt_set *set, uint32_t track);
 /* Whether the slice ends before a chunk of the track, the one that should have `next_seq`. */
 bool mt__slice_ends_before(const struct mt_set *set, uint32_t track, const struct mt__file *file,
                            const struct mt__chunk *chunk, uint32_t next_seq);

@@ -209,6 +209,8 @@ static enum mt_status make_rules(struct wishes *wishes, struct mt__slice *rules)
     rules->to_ns = (int64_t)(slice->to_ns && slice->to_ns < far_ns ? slice->to_ns : far_ns);
     rules->min_ns = slice->min_duration_ns;
     rules->max_depth = slice->max_depth ? slice->max_depth : UINT32_MAX;
+    rules->only_tracks = !slice->from_ns && !slice->to_ns && !slice->min_duration_ns &&
+                         !slice->max_depth && !slice->include.n && !slice->exclude.n;
     enum mt_status status = find_signs_of_life(wishes->set, rules);
     if (status == MT_OK)
         status = hide_functions(wishes, rules);
