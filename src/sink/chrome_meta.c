@@ -108,12 +108,16 @@ enum mt_status mt__chrome_metadata(const struct mt_timeline *timeline, struct mt
     }
     for (uint32_t i = 0; i < timeline->n_processes; i++) {
         const struct mt_process *process = &timeline->processes[i];
+        if (process->left_out)
+            continue;
         if (!has_later[i])
             process_name(out, &is_first, timeline, i);
         if (process->former == MT_NONE)
             sort_line(out, &is_first, "process_sort_index", process->pid, NULL, i);
-        for (uint32_t k = 0; k < process->n_tracks; k++)
-            track_lines(out, &is_first, timeline, process->first_track + k);
+        for (uint32_t k = 0; k < process->n_tracks; k++) {
+            if (!timeline->tracks[process->first_track + k].left_out)
+                track_lines(out, &is_first, timeline, process->first_track + k);
+        }
     }
     free(has_later);
     return out->failed ? MT_NOMEM : MT_OK;

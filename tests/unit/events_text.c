@@ -91,7 +91,7 @@ char *events_text(struct mt_set *set, uint32_t track, struct mt_counts *counts)
         for (uint32_t i = 0; i < run.n_events; i++)
             append_event(&out, &run, &run.events[i]);
     }
-    assert_true(last);
+    assert_true(last != mt_set_timeline(set)->tracks[track].left_out);
     assert_int_equal(mt_walk_status(walk), MT_OK);
     if (counts)
         *counts = *mt_walk_counts(walk);

@@ -1,0 +1,552 @@
+/* Tests of slices: what is left of hand-made traces, event by event, for each condition, at the edges,
+ * and together. test_slice_random.c compares with a plain implementation.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "events_text.h"
+#include "reader/slice.h"
+
+#define GLOBS(...)                                                                                 \
+    {                                                                                              \
+        (const char *const[]){__VA_ARGS__},                                                        \
+            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)                      \
+    }
+#define IDS(...)                                                                                   \
+    {                                                                                              \
+        (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t) \
+    }
+#define SLICE(...) (&(struct mt_slice){__VA_ARGS__})
+
+/* One call of each function, 10 ns between its events:
+ * main@0 { work@10 { posix.fork@20 }@30 }@40 { work@50 }@60 }@70 { tail@80 }@90 */
+static void make_calls(struct tb *tb)
+{
+    tb_init(tb, 100);
+    tb_code(tb, 1, "main", "src/app.py", 1);
+    tb_code(tb, 2, "work", "src/lib/work.py", 9);
+    tb_cfunc(tb, 3, "posix", "fork");
+    tb_code(tb, 4, "tail", NULL, 0);
+    tb_records(tb, tb_events(tb, 1, 100, 1000), 10, "(1 (2 [3 ]3 )2 (2 )2 )1 (4 )4");
+}
+
+static void assert_slice(struct tb *tb, const struct mt_slice *slice, const char *expected)
+{
+    struct mt_set *set = set_of(&tb, 1, NULL);
+    assert_int_equal(mt_set_slice(set, slice), MT_OK);
+    assert_track(set, 0, expected);
+    mt_set_free(set);
+}
+
+static void assert_calls(const struct mt_slice *slice, const char *expected)
+{
+    struct tb tb;
+    make_calls(&tb);
+    assert_slice(&tb, slice, expected);
+    tb_fini(&tb);
+}
+
+#define ALL_CALLS                                                                                  \
+    "B main@0 B work@10 B fork@20 E fork@30+10 E work@40+30 B work@50 E work@60+10 E main@70+70 "  \
+    "B tail@80 E tail@90+10"
+
+static void test_nothing_asked_for(void **state)
+{
+    (void)state;
+    assert_calls(SLICE(.from_ns = 0), ALL_CALLS);
+    assert_calls(SLICE(.to_ns = 1000), ALL_CALLS);
+    assert_calls(SLICE(.min_duration_ns = 1), ALL_CALLS);
+    assert_calls(SLICE(.max_depth = 3), ALL_CALLS);
+    assert_calls(SLICE(.include = GLOBS("*")), ALL_CALLS);
+    assert_calls(SLICE(.exclude = GLOBS("mai", "orks", "fork.*", "app", "app.py/*")), ALL_CALLS);
+}
+
+/* ----------------------------------------------------------------------------------------- times */
+
+static void test_from_and_to_cut_calls(void **state)
+{
+    (void)state;
+    assert_calls(SLICE(.from_ns = 25, .to_ns = 55),
+                 "Bo main@25 Bo work@25 Bo fork@25 Eo fork@30+5 Eo work@40+15 B work@50 "
+                 "Ef work@55+5 Eof main@55+30");
+    assert_calls(SLICE(.from_ns = 85), "Bo tail@85 Eo tail@90+5");
+    assert_calls(SLICE(.to_ns = 5), "B main@0 Ef main@5+5");
+    /* nothing happens within, but calls are open */
+    assert_calls(SLICE(.from_ns = 22, .to_ns = 24),
+                 "Bo main@22 Bo work@22 Bo fork@22 Eof fork@24+2 Eof work@24+2 Eof main@24+2");
+    assert_calls(SLICE(.from_ns = 73, .to_ns = 76), "");
+}
+
+static void test_events_just_at_the_edges(void **state)
+{
+    (void)state;
+    /* A call that ends at `from` is out, one that begins there is in and is new. */
+    assert_calls(SLICE(.from_ns = 30, .to_ns = 45), "Bo main@30 Bo work@30 Eo work@40+10 "
+                                                    "Eof main@45+15");
+    assert_calls(SLICE(.from_ns = 20, .to_ns = 25),
+                 "Bo main@20 Bo work@20 B fork@20 Ef fork@25+5 Eof work@25+5 Eof main@25+5");
+    /* A call that ends at `to` ends by itself, one that begins there is out. */
+    assert_calls(SLICE(.from_ns = 15, .to_ns = 40),
+                 "Bo main@15 Bo work@15 B fork@20 E fork@30+10 Eo work@40+25 Eof main@40+25");
+    assert_calls(SLICE(.from_ns = 45, .to_ns = 50), "Bo main@45 Eof main@50+5");
+    assert_calls(SLICE(.from_ns = 70, .to_ns = 80), "");
+    assert_calls(SLICE(.from_ns = 90), "");
+    assert_calls(SLICE(.from_ns = 91), "");
+}
+
+static void test_calls_without_length_at_the_edges(void **state)
+{
+    (void)state;
+    struct tb tb;
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    tb_code(&tb, 2, "g", NULL, 0);
+    size_t chunk = tb_events(&tb, 1, 100, 1000);
+    tb_records(&tb, chunk, 10, "(1");
+    tb_records(&tb, chunk, 10, "(2");
+    tb_records(&tb, chunk, 0, ")2 (2 )2 )1 (1");
+    tb_records(&tb, chunk, 10, ")1");
+    assert_slice(&tb, SLICE(.from_ns = 10), "Bo f@10 B g@10 E g@10+0 B g@10 E g@10+0 Eo f@10+0 "
+                                            "B f@10 E f@20+10");
+    assert_slice(&tb, SLICE(.to_ns = 10), "B f@0 Ef f@10+10");
+    tb_fini(&tb);
+}
+
+static void test_calls_that_never_end(void **state)
+{
+    (void)state;
+    struct tb tb;
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    tb_code(&tb, 2, "g", NULL, 0);
+    tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1 (2 )2 (2");
+    assert_slice(&tb, SLICE(.from_ns = 15), "Bo f@15 Bo g@15 Eo g@20+5 B g@30 Uo f@15 U g@30");
+    assert_slice(&tb, SLICE(.to_ns = 100), "B f@0 B g@10 E g@20+10 B g@30 U f@0 U g@30");
+    assert_slice(&tb, SLICE(.to_ns = 30), "B f@0 B g@10 E g@20+10 Ef f@30+30");
+    /* Behind its last event the track is shown for as long as the process lives. */
+    assert_slice(&tb, SLICE(.from_ns = 31), "");
+    tb_records(&tb, tb_events(&tb, 2, 101, 1000), 500, "(2");
+    assert_slice(&tb, SLICE(.from_ns = 31, .to_ns = 33), "Bo f@31 Bo g@31 Uo f@31 Uo g@31");
+    assert_slice(&tb, SLICE(.from_ns = 490), "Bo f@490 Bo g@490 Uo f@490 Uo g@490");
+    assert_slice(&tb, SLICE(.from_ns = 491), "");
+    tb_fini(&tb);
+}
+
+static void test_losses(void **state)
+{
+    (void)state;
+    struct tb tb;
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    size_t chunk = tb_events(&tb, 1, 100, 1000);
+    tb_records(&tb, chunk, 10, "(1");
+    tb_lost(&tb, chunk, 5, 1050, MT_LOSS_IO); /* 0 to 40 */
+    tb_record(&tb, chunk, 1060, MT_KIND_PY_BEGIN, 1);
+    tb_record(&tb, chunk, 1070, MT_KIND_PY_END, 1);
+    tb_lost(&tb, chunk, 6, 1090, MT_LOSS_IO); /* 60 to 80 */
+    tb_record(&tb, chunk, 1100, MT_KIND_PY_END, 1);
+    assert_slice(&tb, SLICE(.to_ns = 1000),
+                 "B f@0 L 5@0..40 B f@50 E f@60+10 L 6@60..80 E f@90+90");
+    assert_slice(&tb, SLICE(.from_ns = 20, .to_ns = 70),
+                 "Bo f@20 L 5@20..40 B f@50 E f@60+10 L 6@60..70 Eof f@70+50");
+    assert_slice(&tb, SLICE(.from_ns = 40, .to_ns = 60),
+                 "Bo f@40 L 5@40..40 B f@50 E f@60+10 Eof f@60+20");
+    assert_slice(&tb, SLICE(.from_ns = 41, .to_ns = 45), "Bo f@41 Eof f@45+4");
+    assert_slice(&tb, SLICE(.from_ns = 85), "Bo f@85 Eo f@90+5");
+    /* They come in the order of time, also where a begin waits. */
+    assert_slice(&tb, SLICE(.min_duration_ns = 10),
+                 "B f@0 L 5@0..40 B f@50 E f@60+10 L 6@60..80 E f@90+90");
+    assert_slice(&tb, SLICE(.min_duration_ns = 11), "B f@0 L 5@0..40 L 6@60..80 E f@90+90");
+    assert_slice(&tb, SLICE(.min_duration_ns = 91), "L 5@0..40 L 6@60..80");
+    assert_slice(&tb, SLICE(.include = GLOBS("none")), "L 5@0..40 L 6@60..80");
+    tb_fini(&tb);
+}
+
+/* Chunks behind the slice are not read at all: what is wrong with them is not found. */
+static void test_what_is_behind_is_not_read(void **state)
+{
+    (void)state;
+    struct tb tb, *file = &tb;
+    struct mt_plan plan;
+    make_calls(&tb);
+    tb_records(&tb, tb_events(&tb, 1, 100, 2000), 10, "(1 )1");
+    size_t bad = tb_events_of(&tb, 1, 100, 3000, 16);
+    tb_records(&tb, bad, 10, "(1 )1");
+    for (int i = 0; i < 7000; i++)
+        tb_record(&tb, bad, 3100 + 10 * (uint64_t)i, MT_KIND_EXT, mt_ext_id(0xffff, 0));
+    struct mt_set *set = set_of(&file, 1, NULL);
+    assert_int_equal(mt_plan_init(&plan, set, 0), MT_OK);
+    assert_int_equal(plan.n_steps, 4);
+    mt_plan_fini(&plan);
+    assert_int_equal(mt_set_slice(set, SLICE(.from_ns = 85, .to_ns = 1005)), MT_OK);
+    assert_int_equal(mt_plan_init(&plan, set, 0), MT_OK);
+    assert_int_equal(plan.n_steps, 2);
+    mt_plan_fini(&plan);
+    struct mt_counts counts;
+    char *text = events_text(set, 0, &counts);
+    assert_string_equal(text, "Bo tail@85 Eo tail@90+5 B main@1000 Ef main@1005+5");
+    assert_int_equal(counts.n_unknown_kinds, 0);
+    free(text);
+    mt_set_free(set);
+    tb_fini(&tb);
+}
+
+/* A call that is open where a chunk begins that is not read: it does not end there. */
+static void test_a_cut_between_chunks(void **state)
+{
+    (void)state;
+    struct tb tb;
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1");
+    tb_records(&tb, tb_events(&tb, 1, 100, 2000), 10, ")1");
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 Ef f@500+500");
+    assert_slice(&tb, SLICE(.from_ns = 300, .to_ns = 500), "Bo f@300 Eof f@500+200");
+    tb_chunk_header(&tb, tb.n_chunks - 1)->seq = 5; /* a part is missing from 0 to 990 */
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 L 0@0..500 Ef f@500+500");
+    tb_fini(&tb);
+}
+
+/* ------------------------------------------------------------------------------- length and depth */
+
+static void test_short_calls(void **state)
+{
+    (void)state;
+    assert_calls(SLICE(.min_duration_ns = 10), ALL_CALLS);
+    assert_calls(SLICE(.min_duration_ns = 11), "B main@0 B work@10 E work@40+30 E main@70+70");
+    assert_calls(SLICE(.min_duration_ns = 30), "B main@0 B work@10 E work@40+30 E main@70+70");
+    assert_calls(SLICE(.min_duration_ns = 31), "B main@0 E main@70+70");
+    assert_calls(SLICE(.min_duration_ns = 71), "");
+    assert_calls(SLICE(.min_duration_ns = UINT64_MAX), "");
+    /* What is left of a call in the slice counts. */
+    assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 15),
+                 "Bo main@25 Bo work@25 Eo work@40+15 Eof main@55+30");
+    assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 16),
+                 "Bo main@25 Eof main@55+30");
+}
+
+static void test_short_calls_that_never_end(void **state)
+{
+    (void)state;
+    struct tb tb;
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    tb_code(&tb, 2, "g", NULL, 0);
+    tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1 (2 )2 (2");
+    assert_slice(&tb, SLICE(.min_duration_ns = 30), "B f@0 U f@0");
+    assert_slice(&tb, SLICE(.min_duration_ns = 31), "");
+    /* They last until the last that is known of their process. */
+    tb_records(&tb, tb_events(&tb, 2, 101, 1000), 500, "(2");
+    assert_slice(&tb, SLICE(.min_duration_ns = 31), "B f@0 B g@30 U f@0 U g@30");
+    assert_slice(&tb, SLICE(.min_duration_ns = 460), "B f@0 B g@30 U f@0 U g@30");
+    assert_slice(&tb, SLICE(.min_duration_ns = 461), "B f@0 U f@0");
+    assert_slice(&tb, SLICE(.to_ns = 100, .min_duration_ns = 71), "B f@0 U f@0");
+    tb_fini(&tb);
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    assert_calls(SLICE(.max_depth = 1), "B main@0 E main@70+70 B tail@80 E tail@90+10");
+    assert_calls(SLICE(.max_depth = 2), "B main@0 B work@10 E work@40+30 B work@50 E work@60+10 "
+                                        "E main@70+70 B tail@80 E tail@90+10");
+    assert_calls(SLICE(.max_depth = UINT32_MAX), ALL_CALLS);
+}
+
+/* ------------------------------------------------------------------------------------- functions */
+
+static void test_functions(void **state)
+{
+    (void)state;
+    assert_calls(SLICE(.include = GLOBS("work")),
+                 "B work@10 E work@40+30 B work@50 E work@60+10");
+    assert_calls(SLICE(.include = GLOBS("main", "fork")),
+                 "B main@0 B fork@20 E fork@30+10 E main@70+70");
+    assert_calls(SLICE(.exclude = GLOBS("work")),
+                 "B main@0 B fork@20 E fork@30+10 E main@70+70 B tail@80 E tail@90+10");
+    assert_calls(SLICE(.include = GLOBS("*r*"), .exclude = GLOBS("posix.*")),
+                 "B main@0 B work@10 E work@40+30 B work@50 E work@60+10 E main@70+70");
+    assert_calls(SLICE(.include = GLOBS("posix.fork")), "B fork@20 E fork@30+10");
+    assert_calls(SLICE(.include = GLOBS("app.py")), "B main@0 E main@70+70");
+    assert_calls(SLICE(.include = GLOBS("src/*/*.py")),
+                 "B work@10 E work@40+30 B work@50 E work@60+10");
+    assert_calls(SLICE(.include = GLOBS("src")), "");
+    /* Deep is what is shown within others. */
+    assert_calls(SLICE(.exclude = GLOBS("main"), .max_depth = 1),
+                 "B work@10 E work@40+30 B work@50 E work@60+10 B tail@80 E tail@90+10");
+    assert_calls(SLICE(.exclude = GLOBS("work"), .max_depth = 2, .min_duration_ns = 10,
+                       .from_ns = 22, .to_ns = 88),
+                 "Bo main@22 Eo main@70+48");
+}
+
+static void test_globs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *glob, *name;
+        bool matches;
+    } cases[] = {
+        {"", "", true},         {"", "a", false},          {"*", "", true},
+        {"**", "abc", true},    {"a*c", "ac", true},       {"a*c", "abcbc", true},
+        {"a*c", "acb", false},  {"a?c", "abc", true},      {"a?c", "ac", false},
+        {"?", "", false},       {"[abc]", "b", true},      {"[abc]", "d", false},
+        {"[a-c]x", "bx", true}, {"[!a-c]", "b", false},    {"[!a-c]", "d", true},
+        {"[^a]", "b", true},    {"[]]", "]", true},        {"[!]]", "]", false},
+        {"[a-]", "-", true},    {"[", "[", true},          {"[a", "[a", true},
+        {"[a", "a", false},     {"\\*", "*", true},        {"\\*", "a", false},
+        {"a\\", "a\\", true},   {"\\[a]", "[a]", true},    {"*.<locals>.*", "f.<locals>.g", true},
+        {"A.*", "B.f", false},  {"*a*b*c", "xaybzc", true}, {"*a*b*c", "xaybz", false},
+        {"\xc3\xa9*", "\xc3\xa9t\xc3\xa9", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mt_text text = {cases[i].name, (uint32_t)strlen(cases[i].name)};
+        if (mt__glob_matches(cases[i].glob, &text) != cases[i].matches)
+            fail_msg("'%s' and '%s'", cases[i].glob, cases[i].name);
+    }
+}
+
+/* A name that is made to keep a matcher busy. */
+static void test_a_hostile_name(void **state)
+{
+    (void)state;
+    char *name = malloc(60001);
+    assert_non_null(name);
+    memset(name, 'a', 60000);
+    name[60000] = '\0';
+    assert_false(mt__glob_matches("*a*a*a*a*a*a*a*a*a*a*a*b", &(struct mt_text){name, 60000}));
+    free(name);
+}
+
+/* --------------------------------------------------------------------------- processes and threads */
+
+/* 100 "app" with threads 100 and 101 "worker-1", 200 "other" with thread 200; two events each. */
+static struct mt_set *two_processes(struct tb tbs[2], const struct mt_slice *slice, struct told *told)
+{
+    static const char *const names[] = {"app", "other"};
+    for (uint32_t i = 0; i < 2; i++) {
+        tb_init(&tbs[i], 100 * (i + 1));
+        tb_code(&tbs[i], 1, "f", NULL, 0);
+        tb_name(&tbs[i], MT_DEF_PROCESS, 0, 1, 0, names[i]);
+        tb_records(&tbs[i], tb_events(&tbs[i], 1, 100 * (i + 1), 1000), 10, "(1 )1");
+    }
+    tb_records(&tbs[0], tb_events(&tbs[0], 2, 101, 1000), 20, "(1 )1");
+    tb_name(&tbs[0], MT_DEF_THREAD, 2, 1, 101, "worker-1");
+    struct mt_set *set = set_of((struct tb *[]){&tbs[0], &tbs[1]}, 2, told);
+    assert_int_equal(mt_set_slice(set, slice), MT_OK);
+    return set;
+}
+
+/* `tracks` and `processes` have a letter for each: x is left out. */
+static void assert_left(const struct mt_slice *slice, const char *processes, const char *tracks,
+                        const char *notes)
+{
+    struct tb tbs[2];
+    struct told told;
+    struct mt_set *set = two_processes(tbs, slice, &told);
+    const struct mt_timeline *timeline = mt_set_timeline(set);
+    struct mt_plan plan;
+    char was[4] = "";
+    for (uint32_t i = 0; i < timeline->n_processes; i++)
+        was[i] = timeline->processes[i].left_out ? 'x' : '-';
+    assert_string_equal(was, processes);
+    for (uint32_t i = 0; i < timeline->n_tracks; i++) {
+        was[i] = timeline->tracks[i].left_out ? 'x' : '-';
+        char *text = events_text(set, i, NULL);
+        assert_int_equal(*text == '\0', timeline->tracks[i].left_out);
+        free(text);
+    }
+    assert_string_equal(was, tracks);
+    assert_int_equal(mt_plan_init(&plan, set, 0), MT_OK);
+    for (size_t i = 0; i < plan.n_steps; i++)
+        assert_false(timeline->tracks[plan.tracks[i]].left_out);
+    mt_plan_fini(&plan);
+    assert_string_equal(mt_buf_text(&told.text), notes);
+    told_fini(&told);
+    mt_set_free(set);
+    tb_fini(&tbs[0]);
+    tb_fini(&tbs[1]);
+}
+
+static void test_processes_and_threads(void **state)
+{
+    (void)state;
+    assert_left(SLICE(.max_depth = 1), "--", "---", "");
+    assert_left(SLICE(.pids = IDS(200)), "x-", "xx-", "");
+    assert_left(SLICE(.pids = IDS(200, 100)), "--", "---", "");
+    assert_left(SLICE(.pids = IDS(7)), "xx", "xxx", "0 - -1 no process has the number 7\n");
+    assert_left(SLICE(.tids = IDS(101)), "-x", "x-x", "");
+    assert_left(SLICE(.tids = IDS(101, 200)), "--", "x--", "");
+    assert_left(SLICE(.pids = IDS(100), .tids = IDS(200)), "xx", "xxx",
+                "0 - -1 no thread of these processes has the number 200\n");
+    assert_left(SLICE(.processes = GLOBS("o*")), "x-", "xx-", "");
+    assert_left(SLICE(.processes = GLOBS("app", "o")), "-x", "--x",
+                "0 - -1 no process matches 'o'\n");
+    assert_left(SLICE(.threads = GLOBS("worker-*")), "-x", "x-x", "");
+    assert_left(SLICE(.include = GLOBS("f", "[g]")), "--", "---",
+                "0 - -1 no function matches '[g]'\n");
+    assert_left(SLICE(.exclude = GLOBS("h")), "--", "---", "0 - -1 no function matches 'h'\n");
+    /* 100 is from 0 to 10, 101 from 10 to 30, 200 from 0 to 10 */
+    assert_left(SLICE(.to_ns = 10), "--", "-x-", "");
+    assert_left(SLICE(.from_ns = 31), "xx", "xxx", "");
+}
+
+static void test_first_is_of_what_is_shown(void **state)
+{
+    (void)state;
+    struct tb tb, *file = &tb;
+    struct mt_walk *walk;
+    struct mt_run run;
+    char text[64] = "";
+    make_calls(&tb);
+    struct mt_set *set = set_of(&file, 1, NULL);
+    assert_int_equal(mt_set_slice(set, SLICE(.from_ns = 45, .min_duration_ns = 1)), MT_OK);
+    assert_int_equal(mt_walk_new(set, MT_NEEDS_FIRST, &walk), MT_OK);
+    for (mt_walk_start(walk, 0); mt_walk_next(walk, &run);) {
+        for (uint32_t i = 0; i < run.n_events; i++) {
+            if (run.events[i].flags & MT_EVENT_FIRST)
+                sprintf(text + strlen(text), "%s@%u ",
+                        run.timeline->funcs[run.events[i].func].name.data,
+                        (unsigned)run.events[i].ts_ns);
+        }
+    }
+    assert_string_equal(text, "main@45 work@50 tail@80 ");
+    mt_walk_free(walk);
+    mt_set_free(set);
+    tb_fini(&tb);
+}
+
+/* ---------------------------------------------------------------------------------------- arrows */
+
+/* f@0 { g@10, a fork at 20, }@30 }@1000; the child: main@490 to 590. Returns how many arrows are left. */
+static size_t arrows(const struct mt_slice *slice)
+{
+    struct tb tbs[2], *files[] = {&tbs[0], &tbs[1]};
+    tb_init(&tbs[0], 100);
+    tb_code(&tbs[0], 1, "f", NULL, 0);
+    tb_code(&tbs[0], 2, "g", NULL, 0);
+    size_t chunk = tb_events(&tbs[0], 1, 100, 1000);
+    tb_records(&tbs[0], chunk, 10, "(1 (2");
+    tb_record(&tbs[0], chunk, 1040, MT_KIND_PY_END, 2);
+    tb_record(&tbs[0], chunk, 2010, MT_KIND_PY_END, 1);
+    tb_init(&tbs[1], 101);
+    tb_code(&tbs[1], 1, "main", NULL, 0);
+    tb_header(&tbs[1])->origin = MT_ORIGIN_FORK;
+    tb_header(&tbs[1])->fork_tick = 1030;
+    tb_header(&tbs[1])->parent_tid = 100;
+    tb_set_parent(&tbs[1], &tbs[0]);
+    tb_records(&tbs[1], tb_events(&tbs[1], 1, 101, 1400), 100, "(1 )1");
+    struct mt_set *set = set_of(files, 2, NULL);
+    struct mt_walk *walk;
+    struct mt_run run;
+    assert_int_equal(mt_set_slice(set, slice), MT_OK);
+    assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        for (mt_walk_start(walk, i); mt_walk_next(walk, &run);)
+            continue;
+    }
+    const struct mt_outcome *outcome = mt_walk_outcome(walk);
+    size_t n = outcome->n_flows;
+    if (n) {
+        assert_int_equal(outcome->flows[0].from_ns, 20);
+        assert_int_equal(outcome->flows[0].to_ns, 490);
+    }
+    mt_walk_free(walk);
+    mt_set_free(set);
+    tb_fini(&tbs[0]);
+    tb_fini(&tbs[1]);
+    return n;
+}
+
+static void test_arrows(void **state)
+{
+    (void)state;
+    assert_int_equal(arrows(SLICE(.from_ns = 0)), 1);
+    assert_int_equal(arrows(SLICE(.from_ns = 20)), 1);
+    assert_int_equal(arrows(SLICE(.from_ns = 21)), 0);
+    assert_int_equal(arrows(SLICE(.to_ns = 491)), 1);
+    assert_int_equal(arrows(SLICE(.to_ns = 490)), 0); /* the call begins where the slice ends */
+    assert_int_equal(arrows(SLICE(.pids = IDS(100))), 0);
+    assert_int_equal(arrows(SLICE(.pids = IDS(101))), 0);
+    assert_int_equal(arrows(SLICE(.include = GLOBS("g", "main"))), 1);
+    assert_int_equal(arrows(SLICE(.include = GLOBS("g"))), 0);
+    assert_int_equal(arrows(SLICE(.include = GLOBS("main"))), 0);
+    assert_int_equal(arrows(SLICE(.min_duration_ns = 100)), 1);
+    assert_int_equal(arrows(SLICE(.min_duration_ns = 101)), 0);
+    assert_int_equal(arrows(SLICE(.min_duration_ns = 31, .include = GLOBS("g", "main"))), 0);
+    assert_int_equal(arrows(SLICE(.max_depth = 1)), 1);
+}
+
+/* What no track tells of is told of the process, if it may be in the slice. */
+static void assert_process_loss(const struct mt_slice *slice, uint64_t n, uint64_t first_ns,
+                                uint64_t last_ns, uint64_t n_told)
+{
+    struct tb tb, *file = &tb;
+    struct mt_walk *walk;
+    struct mt_run run;
+    make_calls(&tb);
+    size_t chunk = tb_events(&tb, 1, 100, 2000);
+    tb_lost(&tb, chunk, 5, 2050, MT_LOSS_IO);
+    tb_records(&tb, chunk, 60, "(1 )1");
+    tb_header(&tb)->n_lost = 8;
+    tb_header(&tb)->first_lost_tick = 1110;
+    tb_header(&tb)->last_lost_tick = 2050;
+    struct mt_set *set = set_of(&file, 1, NULL);
+    assert_int_equal(mt_set_slice(set, slice), MT_OK);
+    assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
+    for (mt_walk_start(walk, 0); mt_walk_next(walk, &run);)
+        continue;
+    const struct mt_process *process = &mt_set_timeline(set)->processes[0];
+    assert_int_equal(process->n_lost, n);
+    if (n) {
+        assert_int_equal(process->first_lost_ns, first_ns);
+        assert_int_equal(process->last_lost_ns, last_ns);
+    }
+    assert_int_equal(mt_walk_outcome(walk)->n_lost_told[0], n_told);
+    mt_walk_free(walk);
+    mt_set_free(set);
+    tb_fini(&tb);
+}
+
+static void test_losses_of_processes(void **state)
+{
+    (void)state;
+    assert_process_loss(SLICE(.max_depth = 1), 8, 100, 1040, 5);
+    assert_process_loss(SLICE(.from_ns = 50, .to_ns = 200), 8, 100, 200, 5);
+    assert_process_loss(SLICE(.from_ns = 200), 8, 200, 1040, 5);
+    assert_process_loss(SLICE(.to_ns = 100), 0, 0, 0, 0);
+    assert_process_loss(SLICE(.from_ns = 1041), 0, 0, 0, 5);
+    assert_process_loss(SLICE(.tids = IDS(100)), 0, 0, 0, 5);
+    assert_process_loss(SLICE(.pids = IDS(7)), 0, 0, 0, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_asked_for),
+        cmocka_unit_test(test_from_and_to_cut_calls),
+        cmocka_unit_test(test_events_just_at_the_edges),
+        cmocka_unit_test(test_calls_without_length_at_the_edges),
+        cmocka_unit_test(test_calls_that_never_end),
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_what_is_behind_is_not_read),
+        cmocka_unit_test(test_a_cut_between_chunks),
+        cmocka_unit_test(test_short_calls),
+        cmocka_unit_test(test_short_calls_that_never_end),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_a_hostile_name),
+        cmocka_unit_test(test_processes_and_threads),
+        cmocka_unit_test(test_first_is_of_what_is_shown),
+        cmocka_unit_test(test_arrows),
+        cmocka_unit_test(test_losses_of_processes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
