@@ -7,6 +7,7 @@ It compares times as whole microseconds when it looks which calls are in which, 
 that takes an object around the array of events, which merge does not write, since such a file could not be
 read when it is cut off. So calls and names are looked at as they are, and nesting in an object."""
 import collections
+import json
 import os
 
 import torch_tb_profiler
@@ -20,15 +21,20 @@ with open(os.path.join(os.environ["NPM"], "webcomponents.js/webcomponents.min.js
              "/page.html": '<!DOCTYPE html><html><head><script src="/webcomponents.min.js"></script>'
                            '<link rel="import" href="/trace_viewer_full.html"></head><body></body></html>'}
 
-# Rows of a thread's slices: (names from the outermost on, whether it never ended).
+# Of each thread how often each stack is there, names in JSON from the outermost on, and how many calls never ended.
 MODEL = """async () => {
   const model = new tr.Model(), text = await (await fetch('/known.json')).text();
   new tr.importer.Import(model).importTraces([text]);
   const path = slice => [...(slice.parentSlice ? path(slice.parentSlice) : []), slice.title];
-  const threads = model.getAllThreads().map(thread => ({
-    pid: thread.parent.pid, tid: thread.tid, name: thread.name, process: thread.parent.name,
-    slices: thread.sliceGroup.slices.map(slice => [path(slice), Boolean(slice.didNotFinish)]),
-  }));
+  const threads = model.getAllThreads().map(thread => {
+    const stacks = {}, slices = thread.sliceGroup.slices;
+    for (const slice of slices) {
+      const key = JSON.stringify(path(slice));
+      stacks[key] = (stacks[key] || 0) + 1;
+    }
+    return {pid: thread.parent.pid, process: thread.parent.name, tid: thread.tid, name: thread.name, stacks,
+            nOpen: slices.filter(slice => slice.didNotFinish).length};
+  });
   return {threads, warnings: model.importWarnings, arrows: model.flowEvents.length};
 }"""
 
@@ -58,12 +64,13 @@ class TestTraceViewer(recorded.Case):
         self.assertEqual(model["arrows"], len(self.recorded) - 1)
         expected, n_open = self.names(), 0
         for thread in model["threads"]:
-            shown = collections.Counter(seen(path) for path, _ in thread["slices"])
-            recorded_here = collections.Counter()
+            shown, there = collections.Counter(), collections.Counter()
+            for stack, n in thread["stacks"].items():
+                shown[seen(json.loads(stack))] += n
             for stack, n in expected.pop((thread["pid"], thread["tid"])).items():
-                recorded_here[seen(stack)] += n
-            self.assertEqual(shown, recorded_here)
-            n_open += sum(is_open for _, is_open in thread["slices"])
+                there[seen(stack)] += n
+            self.assertEqual(shown, there)
+            n_open += thread["nOpen"]
         self.assertEqual(expected, {})
         self.assertEqual(n_open, self.unfinished)
         names = {(t["process"], t["name"]) for t in model["threads"]}
