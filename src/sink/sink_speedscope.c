@@ -10,8 +10,8 @@
  * end, so those that did not are closed at endValue. A loss is a call of "(events lost)" as long as
  * nothing else is known of that time.
  *
- * The first track is always a profile, since nobody knows when the second begins whether it is to have
- * a comma before it; activeProfileIndex says which is the first that has events.
+ * The first track that is not left out is always a profile, since nobody knows when the next begins
+ * whether it is to have a comma before it; activeProfileIndex says which is the first that has events.
  *
  * Invariant: a track's `lines` have been written in the order of its events, and each profile is closed
  * by its track's last run.
@@ -50,6 +50,7 @@ struct speedscope {
     const struct mt_timeline *timeline;
     struct frame_text *frames; /* by function; then that of losses */
     struct lines *lines;       /* by track */
+    uint32_t first_track;
     char thousand[1000][4];    /* "000" to "999" */
 };
 
@@ -148,7 +149,7 @@ static void note_loss(struct lines *lines, const struct mt_event *event)
 
 static void begin_profile(struct writer *writer, uint32_t track, uint64_t start_ns)
 {
-    mt_buf_append_text(writer->out, track ? ",\n" : "");
+    mt_buf_append_text(writer->out, track == writer->speedscope->first_track ? "" : ",\n");
     mt_buf_append_text(writer->out, "{\"type\":\"evented\",\"unit\":\"nanoseconds\",\"startValue\":");
     mt_buf_append_u64(writer->out, start_ns);
     mt_buf_append_text(writer->out, ",\"events\":[");
@@ -232,7 +233,7 @@ static enum mt_status chunk(void *state, const struct mt_run *run, struct mt_buf
         begin_profile(&writer, run->track, run->events[0].ts_ns);
     for (uint32_t i = 0; i < run->n_events; i++)
         write_event(&writer, &run->events[i]);
-    if (run->last && !run->track && !writer.lines->has_profile)
+    if (run->last && run->track == speedscope->first_track && !writer.lines->has_profile)
         begin_profile(&writer, run->track, 0);
     if (run->last && writer.lines->has_profile)
         end_profile(&writer, run->track);
@@ -298,6 +299,9 @@ static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void *
     if (!speedscope)
         return MT_NOMEM;
     speedscope->timeline = timeline;
+    while (speedscope->first_track < timeline->n_tracks &&
+           timeline->tracks[speedscope->first_track].left_out)
+        speedscope->first_track++;
     speedscope->frames = calloc((size_t)timeline->n_funcs + 1, sizeof *speedscope->frames);
     speedscope->lines = calloc((size_t)timeline->n_tracks + 1, sizeof *speedscope->lines);
     mt_buf_append_text(out,
@@ -319,46 +323,57 @@ static uint64_t n_untold(const struct mt_timeline *timeline, const struct mt_out
 {
     uint64_t n = 0;
     for (uint32_t i = 0; outcome && i < timeline->n_processes; i++) {
-        uint64_t n_lost = timeline->processes[i].n_lost, n_told = outcome->n_lost_told[i];
-        n += n_lost > n_told ? n_lost - n_told : 0;
+        const struct mt_process *process = &timeline->processes[i];
+        uint64_t n_told = outcome->n_lost_told[i];
+        n += !process->left_out && process->n_lost > n_told ? process->n_lost - n_told : 0;
     }
     return n;
 }
 
 static uint32_t first_to_show(const struct speedscope *speedscope)
 {
-    const struct mt_timeline *timeline = speedscope->timeline;
-    if (!timeline->n_tracks || speedscope->lines[0].has_lines)
+    uint32_t first = speedscope->first_track, n_tracks = speedscope->timeline->n_tracks;
+    if (first == n_tracks || speedscope->lines[first].has_lines)
         return 0;
-    for (uint32_t i = 1; i < timeline->n_tracks; i++) {
+    for (uint32_t i = first + 1; i < n_tracks; i++) {
         if (speedscope->lines[i].has_profile)
             return 1;
     }
     return 0;
 }
 
+/* The first process, and how many more there are. */
+static void append_name(struct mt_buf *out, const struct mt_timeline *timeline)
+{
+    uint32_t first = MT_NONE, n_further = 0;
+    struct mt_buf name = {0};
+    for (uint32_t i = 0; i < timeline->n_processes; i++) {
+        const struct mt_process *process = &timeline->processes[i];
+        if (first == MT_NONE && !process->left_out)
+            first = i;
+        else if (!process->left_out && process->former == MT_NONE) /* images count once */
+            n_further++;
+    }
+    if (first == MT_NONE)
+        mt_buf_append_text(&name, "nothing");
+    else
+        mt__label_process(&name, timeline, first);
+    mt_json_escape(out, name.data, name.n_bytes);
+    append_number(out, n_further, "more process", "more processes");
+    out->failed |= name.failed;
+    mt_buf_fini(&name);
+}
+
 static enum mt_status end(void *state, const struct mt_outcome *outcome, struct mt_buf *out)
 {
     struct speedscope *speedscope = state;
-    const struct mt_timeline *timeline = speedscope->timeline;
-    struct mt_buf name = {0};
-    uint32_t n_further = 0; /* images of a process count once */
-    for (uint32_t i = 1; i < timeline->n_processes; i++)
-        n_further += timeline->processes[i].former == MT_NONE;
-    if (timeline->n_processes)
-        mt__label_process(&name, timeline, 0);
-    else
-        mt_buf_append_text(&name, "nothing");
     mt_buf_append_text(out, "\n],\"activeProfileIndex\":");
     mt_buf_append_u64(out, first_to_show(speedscope));
     mt_buf_append_text(out, ",\"name\":\"");
-    mt_json_escape(out, name.data, name.n_bytes);
-    append_number(out, n_further, "more process", "more processes");
-    append_number(out, n_untold(timeline, outcome), "lost event outside of any thread",
+    append_name(out, speedscope->timeline);
+    append_number(out, n_untold(speedscope->timeline, outcome), "lost event outside of any thread",
                   "lost events outside of any thread");
     mt_buf_append_text(out, "\"}\n");
-    out->failed |= name.failed;
-    mt_buf_fini(&name);
     free_speedscope(speedscope);
     return out->failed ? MT_NOMEM : MT_OK;
 }

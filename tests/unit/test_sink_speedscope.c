@@ -136,18 +136,20 @@ static void test_losses_without_a_track(void **state)
         HEAD TAIL(0, "app (17), 5 lost events outside of any thread"));
 }
 
-/* Runs of three tracks: the first has no events, but is there for the sake of commas. */
+/* Runs of three tracks: the first has no events, but is there for the sake of commas; of the one before
+ * it, which a slice leaves out, there is not even a run. */
 static void test_tracks_without_events(void **state)
 {
     (void)state;
     struct mt_process processes[3] = {process, process, process};
-    struct mt_track tracks[3] = {track, track, {.process = 2, .tid = 5000000, .real_tid = 18,
-                                                .name = {"", 0}}};
+    struct mt_track tracks[4] = {track, track, track, {.process = 2, .tid = 5000000,
+                                                       .real_tid = 18, .name = {"", 0}}};
     const struct mt_event events[] = {BEGIN(10, G), END(20, G, 10)};
     processes[1].former = 0;
     processes[2].pid = 4194305;
     processes[2].host = (struct mt_text)TEXT("o\"ther");
-    struct mt_timeline timeline = timeline_of(processes, 3, tracks, 3);
+    struct mt_timeline timeline = timeline_of(processes, 3, tracks, 4);
+    tracks[0].left_out = true;
     timeline.n_hosts = 2;
     struct mt_job job = {.timeline = &timeline, .n_workers = 1};
     struct mt_run run = {.timeline = &timeline, .first = true, .last = true};
@@ -156,9 +158,9 @@ static void test_tracks_without_events(void **state)
     struct mt_buf out = {0};
     void *sink;
     assert_int_equal(mt_sink_speedscope.begin(&job, &out, &sink), MT_OK);
-    for (run.track = 0; run.track < 3; run.track++) {
+    for (run.track = 1; run.track < 4; run.track++) {
         run.events = events;
-        run.n_events = run.track == 2 ? 2 : 0;
+        run.n_events = run.track == 3 ? 2 : 0;
         assert_int_equal(mt_sink_speedscope.chunk(sink, &run, &out), MT_OK);
     }
     assert_int_equal(mt_sink_speedscope.end(sink, &outcome, &out), MT_OK);
@@ -168,6 +170,17 @@ static void test_tracks_without_events(void **state)
         STOP(20, "app (4194305, pid 17) on o\\\"ther, Thread (5000000, tid 18)")
         TAIL(1, "app (17) on host, 1 more process"));
     mt_buf_fini(&out);
+}
+
+static void test_left_out(void **state)
+{
+    (void)state;
+    struct mt_process processes[2] = {process, process};
+    processes[0].n_lost = 5;
+    processes[0].left_out = true;
+    processes[1].pid = processes[1].real_pid = 20;
+    struct mt_timeline timeline = timeline_of(processes, 2, NULL, 0);
+    assert_bytes(&mt_sink_speedscope, &timeline, NULL, 0, HEAD TAIL(0, "app (20)"));
 }
 
 static void test_nothing(void **state)
@@ -202,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_losses_without_a_track),
         cmocka_unit_test(test_tracks_without_events),
+        cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_stopped),
     };
