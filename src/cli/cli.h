@@ -25,6 +25,8 @@ int mt_cmd_run(int argc, char **argv);
 int mt_cmd_merge(int argc, char **argv);
 int mt_cmd_info(int argc, char **argv);
 int mt_cmd_check(int argc, char **argv);
+int mt_cmd_report(int argc, char **argv);
+int mt_cmd_diff(int argc, char **argv);
 
 /* ------------------------------------------------------------------------------- options.c */
 
@@ -90,6 +92,7 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 /* In what way. */
 struct mt_merge {
     const struct mt_sink *sink;
+    const void *options; /* struct mt_job */
     uint32_t n_workers; /* struct mt_feed */
 };
 

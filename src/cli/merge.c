@@ -60,6 +60,7 @@ static bool write_all(struct mt_set *set, int fd, const char *shown, const struc
     struct output output = {.fd = fd};
     struct mt_feed feed = {.set = set,
                            .sink = how->sink,
+                           .options = how->options,
                            .n_workers = how->n_workers,
                            .write = write_out,
                            .context = &output};

@@ -37,6 +37,10 @@ static uint64_t at_most(uint64_t value, uint64_t limit)
 static void set_percentiles(struct mt_profile_row *row, const struct mt__hist_sum *hist)
 {
     /* The middle of the last bucket may be above the longest call in it. */
+    if (row->n_timed == 1) {
+        row->p50_ns = row->p95_ns = row->p99_ns = row->max_ns;
+        return;
+    }
     row->p50_ns = at_most(mt__hist_percentile(hist, 50), row->max_ns);
     row->p95_ns = at_most(mt__hist_percentile(hist, 95), row->max_ns);
     row->p99_ns = at_most(mt__hist_percentile(hist, 99), row->max_ns);
