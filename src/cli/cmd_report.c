@@ -149,7 +149,10 @@ int mt_cmd_report(int argc, char **argv)
     struct mt_set *set = mt_cli_open_set(argv + 1, n);
     if (!set)
         return MT_EXIT_TROUBLE;
-    struct mt_merge how = {.sink = &mt__report_sink, .options = &report, .n_workers = n_workers};
+    struct mt_merge how = {.format = {.sink = &mt__report_sink},
+                           .options = &report,
+                           .n_workers = n_workers,
+                           .shows_progress = !words.quiet};
     if (!mt_set_n_files(set) && mt_set_n_errors(set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(words.output, "-"))

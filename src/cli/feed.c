@@ -3,7 +3,7 @@
  *
  * The plan's steps (reader.h) are dealt out as tickets, a few steps each. A worker takes the next
  * ticket and for each step waits until the track's former one was read, reads, lets the track go, and
- * formats; then the bytes of the ticket are written when it is their turn, by the worker that
+ * formats and packs; then the bytes of the ticket are written when it is their turn, by the worker that
  * completes what is next: there is no thread that only writes.
  *
  * Invariant: bytes are written in the order of the plan and are the same for any number of workers.
@@ -15,6 +15,7 @@
 #include "base/atomic.h"
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/codec.h"
 #include "cli/pool.h"
 
 /* Of a ticket; short steps are put together, so that there are not too many of them. */
@@ -32,24 +33,27 @@ struct track {
 /* A ticket that is done and waits for those before it. */
 struct slot {
     struct mt_buf bytes;
+    size_t end_step;
     bool done;
 };
 
 struct ticket {
     size_t number;
     size_t first_step, n_steps;
-    uint64_t n_words;
     uint32_t turns[TICKET_MAX_STEPS]; /* of each step: which of its track's it is */
 };
 
 struct worker {
     struct mt_desk *desk;
     struct mt_buf bytes; /* of its ticket */
+    struct mt_buf packed;
+    void *codec_state;
     struct ticket ticket;
 };
 
 struct feeding {
     const struct mt_feed *feed;
+    uint64_t n_written; /* bytes; by whoever writes */
     struct mt_plan plan;
     struct mt_flows *flows;
     void *sink_state;
@@ -63,7 +67,6 @@ struct feeding {
     size_t n_slots;
     size_t next_step, next_ticket;
     size_t next_written;   /* ticket; whoever holds it is the one who may write */
-    uint64_t n_words_done; /* of written tickets */
     uint64_t *n_lost_told; /* by process */
     uint32_t n_asleep;
     enum mt_status status; /* the first that was not MT_OK */
@@ -131,13 +134,13 @@ static bool take_ticket(struct feeding *feeding, struct ticket *ticket)
         ticket->number = feeding->next_ticket++;
         ticket->first_step = feeding->next_step;
         ticket->n_steps = 0;
-        ticket->n_words = 0;
     }
+    uint64_t n_words = 0;
     while (more && ticket->n_steps < TICKET_MAX_STEPS && feeding->next_step < plan->n_steps) {
         const struct mt_step *step = &plan->steps[feeding->next_step];
-        if (ticket->n_steps && ticket->n_words + step->n_words > TICKET_WORDS)
+        if (ticket->n_steps && n_words + step->n_words > TICKET_WORDS)
             break;
-        ticket->n_words += step->n_words;
+        n_words += step->n_words;
         ticket->turns[ticket->n_steps++] = feeding->tracks[step->track].n_taken++;
         feeding->next_step++;
     }
@@ -145,7 +148,14 @@ static bool take_ticket(struct feeding *feeding, struct ticket *ticket)
     return more;
 }
 
-/* ---- reading and formatting */
+/* ---- reading, formatting, packing */
+
+static void swap_bytes(struct mt_buf *a, struct mt_buf *b)
+{
+    struct mt_buf kept = *a;
+    *a = *b;
+    *b = kept;
+}
 
 /* After a track's last run. */
 static void close_track(struct feeding *feeding, uint32_t track_idx)
@@ -203,56 +213,74 @@ static enum mt_status do_step(struct feeding *feeding, uint32_t worker_idx, size
     return status;
 }
 
+/* Replaces a worker's bytes by what the codec makes of them. */
+static enum mt_status pack(const struct feeding *feeding, struct worker *worker)
+{
+    const struct mt_codec *codec = feeding->feed->codec;
+    if (!codec)
+        return MT_OK;
+    bool good = mt__codec_pack(codec, worker->codec_state, worker->bytes.data,
+                               worker->bytes.n_bytes, &worker->packed);
+    mt_buf_clear(&worker->bytes);
+    swap_bytes(&worker->bytes, &worker->packed);
+    return good ? MT_OK : MT_NOMEM;
+}
+
 /* ---- writing */
 
 /* Without the gate, by one worker at a time. */
-static bool write_bytes(const struct feeding *feeding, struct mt_buf *bytes)
+static bool write_bytes(struct feeding *feeding, struct mt_buf *bytes)
 {
     const struct mt_feed *feed = feeding->feed;
+    feeding->n_written += bytes->n_bytes;
     bool wanted = !bytes->n_bytes || !feed->write ||
                   feed->write(feed->context, bytes->data, bytes->n_bytes);
     mt_buf_clear(bytes);
     return wanted;
 }
 
-static void swap_bytes(struct mt_buf *a, struct mt_buf *b)
+/* Within the gate, which is left meanwhile. */
+static void write_ticket(struct feeding *feeding, struct mt_buf *bytes, size_t end_step)
 {
-    struct mt_buf kept = *a;
-    *a = *b;
-    *b = kept;
+    const struct mt_feed *feed = feeding->feed;
+    bool wanted = !stopped(feeding);
+    mt__gate_unlock(feeding->gate);
+    wanted = wanted && write_bytes(feeding, bytes);
+    if (wanted && feed->progress)
+        feed->progress(feed->context, end_step, feeding->plan.n_steps);
+    mt__gate_lock(feeding->gate);
+    mt_buf_clear(bytes);
+    feeding->unwanted |= !wanted;
+    feeding->next_written++;
+    wake(feeding);
 }
 
-/* Within the gate: the worker has the next bytes; writes them and all that wait behind them. */
-static void write_from_here(struct feeding *feeding, struct worker *worker)
+/* Within the gate: this ticket's bytes are the next ones, and others may wait behind them. */
+static void write_from(struct feeding *feeding, struct worker *worker)
 {
-    struct slot *next;
-    do {
-        bool wanted = !stopped(feeding);
-        mt__gate_unlock(feeding->gate);
-        if (wanted)
-            wanted = write_bytes(feeding, &worker->bytes);
-        mt__gate_lock(feeding->gate);
-        feeding->unwanted |= !wanted;
-        mt_buf_clear(&worker->bytes);
-        feeding->next_written++;
-        wake(feeding);
-        next = &feeding->slots[feeding->next_written % feeding->n_slots];
+    const struct ticket *ticket = &worker->ticket;
+    write_ticket(feeding, &worker->bytes, ticket->first_step + ticket->n_steps);
+    while (true) {
+        struct slot *next = &feeding->slots[feeding->next_written % feeding->n_slots];
         if (!next->done)
             return;
         next->done = false;
         swap_bytes(&next->bytes, &worker->bytes);
-    } while (true);
+        write_ticket(feeding, &worker->bytes, next->end_step);
+    }
 }
 
 static void hand_in(struct feeding *feeding, struct worker *worker, enum mt_status status)
 {
+    const struct ticket *ticket = &worker->ticket;
     mt__gate_lock(feeding->gate);
     fail(feeding, status);
-    if (worker->ticket.number == feeding->next_written) {
-        write_from_here(feeding, worker);
+    if (ticket->number == feeding->next_written) {
+        write_from(feeding, worker);
     } else {
-        struct slot *slot = &feeding->slots[worker->ticket.number % feeding->n_slots];
+        struct slot *slot = &feeding->slots[ticket->number % feeding->n_slots];
         swap_bytes(&slot->bytes, &worker->bytes);
+        slot->end_step = ticket->first_step + ticket->n_steps;
         slot->done = true;
     }
     mt__gate_unlock(feeding->gate);
@@ -269,11 +297,31 @@ static void work(void *context, uint32_t worker_idx)
             enum mt_status done = do_step(feeding, worker_idx, ticket->first_step + i);
             status = status == MT_OK ? done : status;
         }
+        if (status == MT_OK)
+            status = pack(feeding, worker);
         hand_in(feeding, worker, status);
     }
 }
 
 /* ---- from begin to end */
+
+static enum mt_status worker_init(const struct feeding *feeding, struct worker *worker)
+{
+    const struct mt_codec *codec = feeding->feed->codec;
+    worker->codec_state = codec ? codec->open() : NULL;
+    if (codec && !worker->codec_state)
+        return MT_NOMEM;
+    return mt_desk_new(feeding->feed->set, &worker->desk);
+}
+
+static void worker_fini(const struct feeding *feeding, struct worker *worker)
+{
+    mt_desk_free(worker->desk);
+    mt_buf_fini(&worker->bytes);
+    mt_buf_fini(&worker->packed);
+    if (worker->codec_state)
+        feeding->feed->codec->close(worker->codec_state);
+}
 
 static enum mt_status feeding_init(struct feeding *feeding)
 {
@@ -294,16 +342,14 @@ static enum mt_status feeding_init(struct feeding *feeding)
         !feeding->n_lost_told)
         return MT_NOMEM;
     for (uint32_t i = 0; status == MT_OK && i < feeding->n_workers; i++)
-        status = mt_desk_new(set, &feeding->workers[i].desk);
+        status = worker_init(feeding, &feeding->workers[i]);
     return status;
 }
 
 static void feeding_fini(struct feeding *feeding)
 {
-    for (uint32_t i = 0; feeding->workers && i < feeding->n_workers; i++) {
-        mt_desk_free(feeding->workers[i].desk);
-        mt_buf_fini(&feeding->workers[i].bytes);
-    }
+    for (uint32_t i = 0; feeding->workers && i < feeding->n_workers; i++)
+        worker_fini(feeding, &feeding->workers[i]);
     for (size_t i = 0; feeding->slots && i < feeding->n_slots; i++)
         mt_buf_fini(&feeding->slots[i].bytes);
     uint32_t n_tracks = mt_set_timeline(feeding->feed->set)->n_tracks;
@@ -318,26 +364,48 @@ static void feeding_fini(struct feeding *feeding)
     mt_plan_fini(&feeding->plan);
 }
 
-/* What the sink writes before and after the runs, on this thread. */
-static enum mt_status feed_all(struct feeding *feeding)
+/* An empty file is no compressed file. */
+static enum mt_status pack_nothing(const struct feeding *feeding, struct worker *worker)
+{
+    const struct mt_codec *codec = feeding->feed->codec;
+    if (!codec || feeding->n_written || worker->bytes.n_bytes)
+        return MT_OK;
+    return codec->block(worker->codec_state, "", 0, &worker->bytes) ? MT_OK : MT_NOMEM;
+}
+
+/* What the sink writes before the runs; on the calling thread, as finish(). */
+static enum mt_status begin(struct feeding *feeding)
 {
     const struct mt_feed *feed = feeding->feed;
-    struct mt_buf *bytes = &feeding->workers[0].bytes;
+    struct worker *worker = &feeding->workers[0];
     struct mt_job job = {.timeline = mt_set_timeline(feed->set),
                          .n_workers = feeding->n_workers,
                          .options = feed->options};
-    enum mt_status status = feed->sink->begin(&job, bytes, &feeding->sink_state);
+    enum mt_status status = feed->sink->begin(&job, &worker->bytes, &feeding->sink_state);
     if (status != MT_OK)
         return status;
-    feeding->unwanted = !write_bytes(feeding, bytes);
-    mt__pool_run(feeding->n_workers, work, feeding);
+    fail(feeding, pack(feeding, worker));
+    feeding->unwanted = !write_bytes(feeding, &worker->bytes);
+    return MT_OK;
+}
+
+/* What it writes behind them. */
+static enum mt_status finish(struct feeding *feeding)
+{
+    struct worker *worker = &feeding->workers[0];
     struct mt_outcome outcome = {.n_lost_told = feeding->n_lost_told};
     outcome.flows = mt_flows_settled(feeding->flows, &outcome.n_flows);
     bool whole = !stopped(feeding);
-    status = feed->sink->end(feeding->sink_state, whole ? &outcome : NULL, bytes);
-    if (whole && status == MT_OK)
-        write_bytes(feeding, bytes);
-    return whole ? status : feeding->status;
+    mt_buf_clear(&worker->bytes);
+    fail(feeding, feeding->feed->sink->end(feeding->sink_state, whole ? &outcome : NULL,
+                                           &worker->bytes));
+    if (whole)
+        fail(feeding, pack(feeding, worker));
+    if (whole)
+        fail(feeding, pack_nothing(feeding, worker));
+    if (!stopped(feeding))
+        write_bytes(feeding, &worker->bytes);
+    return feeding->status;
 }
 
 enum mt_status mt_cli_feed(const struct mt_feed *feed)
@@ -348,7 +416,12 @@ enum mt_status mt_cli_feed(const struct mt_feed *feed)
         feeding.n_workers = MT_POOL_MAX_WORKERS;
     enum mt_status status = feeding_init(&feeding);
     if (status == MT_OK)
-        status = feed_all(&feeding);
+        status = begin(&feeding);
+    if (status == MT_OK) {
+        if (!stopped(&feeding))
+            mt__pool_run(feeding.n_workers, work, &feeding);
+        status = finish(&feeding);
+    }
     feeding_fini(&feeding);
     return status;
 }

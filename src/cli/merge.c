@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 
 struct mt_set *mt_cli_open_set(char **paths, int n_paths)
 {
@@ -30,41 +31,21 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths)
     return NULL;
 }
 
-/* ---- writing */
-
-struct output {
-    int fd;
-    int error; /* errno of the first write that failed; nothing is written after it */
-};
-
-static bool write_out(void *context, const char *at, size_t n_left)
-{
-    struct output *output = context;
-    while (n_left) {
-        ssize_t n = write(output->fd, at, n_left);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            output->error = errno;
-            return false;
-        }
-        at += n;
-        n_left -= (size_t)n;
-    }
-    return true;
-}
-
 /* Whether everything is written, or nobody wants more of it; else it says why not. */
 static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_merge *how)
 {
-    struct output output = {.fd = fd};
+    struct mt_output output;
+    mt__output_init(&output, fd, how->shows_progress);
     struct mt_feed feed = {.set = set,
-                           .sink = how->sink,
+                           .sink = how->format.sink,
                            .options = how->options,
+                           .codec = how->format.codec,
                            .n_workers = how->n_workers,
-                           .write = write_out,
+                           .write = mt__output_write,
+                           .progress = mt__output_progress,
                            .context = &output};
     enum mt_status status = mt_cli_feed(&feed);
+    mt__output_fini(&output);
     if (output.error == EPIPE)
         return true;
     if (output.error)

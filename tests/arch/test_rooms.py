@@ -23,7 +23,8 @@ REACHES = {
     "reader": GROUND | {"src/base", "src/reader"},
     "profile": GROUND | {"src/base", "src/profile"},
     "sink": GROUND | {"src/base", "src/profile", "src/sink"},
-    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/profile", "src/sink", "src/cli", "@libuv"},
+    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/profile", "src/sink", "src/cli",
+                     "@isal", "@libuv", "@zlib", "@zstd"},
 }
 # Where Bazel keeps the compiler's settings and the root's config_settings: nobody's code.
 NOBODYS = {"", "@bazel_tools", "@local_config_cc", "@rules_cc"}
