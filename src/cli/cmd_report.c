@@ -1,7 +1,6 @@
 /* cmd_report.c - `mtrace report`: trace files in, numbers per function out. Called by main.c. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -104,16 +103,6 @@ static bool understand(const struct words *words, struct mt_report *report, uint
     return false;
 }
 
-/* Of the terminal; 0: it is none, and lines may be as long as they are. */
-static size_t terminal_width(const char *output)
-{
-    struct winsize size;
-    bool is_stdout = !strcmp(output, "-");
-    if (!is_stdout || !isatty(STDOUT_FILENO))
-        return 0;
-    return !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 100;
-}
-
 int mt_cmd_report(int argc, char **argv)
 {
     struct words words = {.sort = "tottime", .format = "table", .output = "-"};
@@ -143,7 +132,7 @@ int mt_cmd_report(int argc, char **argv)
     if (!understand(&words, &report, &n_workers))
         return MT_EXIT_USAGE;
     if (!words.width)
-        report.width = terminal_width(words.output);
+        report.width = mt_cli_output_width(words.output);
     mt_cli_set_quiet(words.quiet);
     mt_cli_writes_output();
     struct mt_set *set = mt_cli_open_set(argv + 1, n);

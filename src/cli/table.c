@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/json.h"
@@ -25,6 +27,14 @@ bool mt_table_format_named(const char *name, enum mt_table_format *out)
         }
     }
     return false;
+}
+
+size_t mt_cli_output_width(const char *output)
+{
+    struct winsize size;
+    if (strcmp(output, "-") || !isatty(STDOUT_FILENO))
+        return 0;
+    return !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 100;
 }
 
 void mt_table_fini(struct mt_table *table)

@@ -27,6 +27,9 @@ enum mt_table_format {
 /* "table", "markdown", "json", "csv"; false: no such format. */
 bool mt_table_format_named(const char *name, enum mt_table_format *out);
 
+/* How long lines may be on the terminal that `output` ("-" or a path) is; 0: it is none. */
+size_t mt_cli_output_width(const char *output);
+
 enum mt_cell_kind {
     MT_CELL_COUNT,    /* n */
     MT_CELL_CALLS,    /* n, and behind a slash m, if it is another number (people only) */
