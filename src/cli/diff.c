@@ -147,6 +147,9 @@ static bool exceeds(const struct mt_diff *diff, uint64_t before, uint64_t after)
     return before && percent(before, after) > diff->fail_above;
 }
 
+/* How many are told of one by one. */
+#define MAX_TOLD 10
+
 /* Functions that are new have nothing to be compared with, but all of them together have. */
 static void look_for_exceeding(struct mt_diff *diff, const struct compared *compared, size_t n,
                                const struct totals *totals)
@@ -155,6 +158,7 @@ static void look_for_exceeding(struct mt_diff *diff, const struct compared *comp
                                                               : totals->self_ns[1];
     uint64_t min_ns = diff->min_share > 0 ? (uint64_t)(diff->min_share * (double)all_ns) : diff->min_ns;
     bool of_calls = diff->measure == MT_DIFF_CALLS;
+    size_t n_exceeding = 0;
     const uint64_t *all = of_calls ? totals->n_calls : totals->self_ns;
     if ((of_calls || diff->measure == MT_DIFF_TOTTIME) && exceeds(diff, all[0], all[1])) {
         tell_exceeded(diff, NULL, all[0], all[1]);
@@ -165,9 +169,12 @@ static void look_for_exceeding(struct mt_diff *diff, const struct compared *comp
         uint64_t before = measured(a, diff->measure), after = measured(b, diff->measure);
         if ((a->self_ns < min_ns && b->self_ns < min_ns) || !exceeds(diff, before, after))
             continue;
-        tell_exceeded(diff, compared[i].func, before, after);
+        if (n_exceeding++ < MAX_TOLD)
+            tell_exceeded(diff, compared[i].func, before, after);
         diff->exceeded = true;
     }
+    if (n_exceeding > MAX_TOLD)
+        mt_cli_error("and %zu more functions", n_exceeding - MAX_TOLD);
 }
 
 /* ------------------------------------------------------------------------------------ the comparison */

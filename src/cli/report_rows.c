@@ -173,7 +173,7 @@ static void set_func(struct mt_table *table, struct mt_cell *cells, const struct
 struct mt_text mt__report_process_text(struct mt_table *table, const struct mt_process *process)
 {
     struct mt_buf text = {0};
-    mt_buf_printf(&text, "pid %u ", process->pid);
+    mt_buf_printf(&text, "pid %u%s", process->pid, process->name.n_bytes ? " " : "");
     mt_buf_append(&text, process->name.data, process->name.n_bytes);
     struct mt_text kept = mt_table_keep(table, mt_buf_text(&text), text.n_bytes);
     mt_buf_fini(&text);
@@ -194,7 +194,7 @@ static void set_thread(struct mt_table *table, struct mt_cell *cells,
     const struct mt_process *process = &timeline->processes[track->process];
     struct mt_buf text = {0};
     set_process(table, cells, process);
-    mt_buf_printf(&text, "pid %u tid %u ", process->pid, track->tid);
+    mt_buf_printf(&text, "pid %u tid %u%s", process->pid, track->tid, track->name.n_bytes ? " " : "");
     mt_buf_append(&text, track->name.data, track->name.n_bytes);
     cells[0].text = mt_table_keep(table, mt_buf_text(&text), text.n_bytes);
     cells[3].n = track->tid;

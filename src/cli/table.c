@@ -214,7 +214,10 @@ static void put_text_row(const struct mt_table *table, const struct mt_cell *cel
         size_t n = width_of(text.data, text.n_bytes);
         n = n < widths[c] ? n : widths[c];
         pad(out, n_gap + (is_text ? 0 : widths[c] - n));
-        put_shortened(out, &text, widths[c]);
+        if (cells)
+            put_shortened(out, &text, widths[c]);
+        else
+            mt_buf_append(out, text.data, n); /* titles are ASCII */
         n_gap = 2 + (is_text ? widths[c] - n : 0);
     }
     mt_buf_append_char(out, '\n');

@@ -136,7 +136,8 @@ static void put_calls(struct callgrind *callgrind, const struct mt_profile_pair 
 static void put_all(struct callgrind *callgrind, struct mt_buf *out)
 {
     const struct mt_profile_result *result = &callgrind->result;
-    qsort(result->pairs, result->n_pairs, sizeof *result->pairs, by_caller);
+    if (result->n_pairs)
+        qsort(result->pairs, result->n_pairs, sizeof *result->pairs, by_caller);
     put_head(callgrind, out);
     for (size_t row = 0, pair = 0; row < result->n_rows; row++) {
         uint32_t func_idx = result->rows[row].key;
