@@ -84,9 +84,9 @@ static void put_func(struct mt_table *table, struct mt_cell *cells, const struct
     int state = !compared->rows[0] ? 1 : !compared->rows[1] ? 2 : 0;
     struct mt_buf text = {0};
     cells[0].text = states[state];
-    if (state)
-        mt_buf_append_text(&text, state == 1 ? "new: " : "gone: ");
     mt_label_put(func, &text);
+    if (state) /* behind the name, whose start may be left out */
+        mt_buf_append_text(&text, state == 1 ? " [new]" : " [gone]");
     cells[1].text = mt_table_keep(table, mt_buf_text(&text), text.n_bytes);
     mt_buf_clear(&text);
     mt_label_put_name(func, &text);
@@ -109,6 +109,10 @@ static void fill(const struct mt_diff *diff, const struct compared *compared, si
         put_measure(cells + 4, a->self_ns, b->self_ns);
         put_measure(cells + 8, a->cum_ns, b->cum_ns);
         put_measure(cells + 12, a->p95_ns, b->p95_ns);
+        cells[12].none = !a->n_timed; /* there is none of no calls */
+        cells[13].none = !b->n_timed;
+        cells[14].none = cells[12].none || cells[13].none;
+        cells[15].none |= cells[14].none;
         put_func(table, cells + 16, &compared[i]);
     }
 }
