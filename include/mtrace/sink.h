@@ -47,6 +47,7 @@ struct mt_sink {
 
 extern const struct mt_sink mt_sink_chrome;          /* begin and end events */
 extern const struct mt_sink mt_sink_chrome_complete; /* complete events */
+extern const struct mt_sink mt_sink_perfetto;        /* Perfetto's protobuf */
 
 /* All of them; ends with NULL. */
 extern const struct mt_sink *const mt_sinks[];

@@ -14,7 +14,7 @@ static const struct mt_sink *sink_of(const char *events)
 {
     const char *name = !strcmp(events, "begin-end")  ? "chrome"
                        : !strcmp(events, "complete") ? "chrome-complete"
-                                                     : "";
+                                                     : events;
     for (size_t i = 0; mt_sinks[i]; i++) {
         if (!strcmp(mt_sinks[i]->name, name))
             return mt_sinks[i];

@@ -4,5 +4,6 @@
 const struct mt_sink *const mt_sinks[] = {
     &mt_sink_chrome,
     &mt_sink_chrome_complete,
+    &mt_sink_perfetto,
     NULL,
 };
