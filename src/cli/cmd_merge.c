@@ -4,17 +4,17 @@
 
 #include "cli/cli.h"
 
-static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-q] PATH...";
+static const char synopsis[] = "mtrace merge [-f FORMAT] [-o FILE] [--events STYLE] [-q] PATH...";
 static const char summary[] =
-    "Puts what the processes recorded on one timeline, as Chrome's JSON. PATH is a .trace file or a\n"
-    "directory with such files; they may still be growing.";
+    "Puts what the processes recorded on one timeline. PATH is a .trace file or a directory with such\n"
+    "files; they may still be growing.";
 
-/* NULL: there is no such style. */
-static const struct mt_sink *sink_of(const char *events)
+/* NULL: there is no such format, or it has no such style. */
+static const struct mt_sink *sink_of(const char *format, const char *events)
 {
-    const char *name = !strcmp(events, "begin-end")  ? "chrome"
-                       : !strcmp(events, "complete") ? "chrome-complete"
-                                                     : events;
+    const char *name = !strcmp(events, "begin-end")                                  ? format
+                       : !strcmp(events, "complete") && !strcmp(format, "chrome") ? "chrome-complete"
+                                                                                     : "";
     for (size_t i = 0; mt_sinks[i]; i++) {
         if (!strcmp(mt_sinks[i]->name, name))
             return mt_sinks[i];
@@ -24,9 +24,10 @@ static const struct mt_sink *sink_of(const char *events)
 
 int mt_cmd_merge(int argc, char **argv)
 {
-    const char *output = "-", *events = "begin-end";
+    const char *output = "-", *format = "chrome", *events = "begin-end";
     bool quiet = false;
     const struct mt_option options[] = {
+        {'f', "format", "FORMAT", "chrome (the default) or perfetto", NULL, &format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &output},
         {0, "events", "STYLE", "begin-end (the default) or complete", NULL, &events},
         {'q', "quiet", NULL, "only errors on standard error", &quiet, NULL},
@@ -36,11 +37,11 @@ int mt_cmd_merge(int argc, char **argv)
     int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
     if (n < 0)
         return exit_status;
-    const struct mt_sink *sink = sink_of(events);
+    const struct mt_sink *sink = sink_of(format, events);
     if (!n)
         return mt_cli_usage("merge", "there is no PATH to merge");
     if (!sink)
-        return mt_cli_usage("merge", "--events is begin-end or complete, not %s", events);
+        return mt_cli_usage("merge", "there is no format %s with --events %s", format, events);
     mt_cli_set_quiet(quiet);
     mt_cli_writes_output();
     struct mt_set *set = mt_cli_open_set(argv + 1, n);

@@ -155,17 +155,23 @@ static inline char *put_delta(char *at, uint64_t value)
     return at + n_more + 1;
 }
 
+/* All ones for the begin of a call, else 0: which of two it is cannot be predicted, so it is no branch. */
+static inline uint32_t begin_mask(const struct mt_event *event)
+{
+    return 0 - (uint32_t)(event->type == MT_EVENT_BEGIN);
+}
+
 /* Whether the event's packet has a body that is ready. */
 static inline bool is_plain(const struct mt_event *event)
 {
-    return (event->type == MT_EVENT_BEGIN && !(event->flags & SPECIAL_BEGIN)) ||
-           event->type == MT_EVENT_END;
+    bool is_call = (unsigned)event->type - MT_EVENT_BEGIN <= MT_EVENT_END - MT_EVENT_BEGIN;
+    return is_call & !(event->flags & SPECIAL_BEGIN & begin_mask(event));
 }
 
 static inline uint32_t body_of(const struct mt_event *event)
 {
-    uint32_t of_begin = N_ENDS + event->func, of_end = event->flags & SPECIAL_END;
-    return event->type == MT_EVENT_BEGIN ? of_begin : of_end;
+    uint32_t mask = begin_mask(event);
+    return ((N_ENDS + event->func) & mask) | (event->flags & SPECIAL_END & ~mask);
 }
 
 /* Writes events up to one that is not plain, which it returns, or `end`. There must be room. */
