@@ -82,17 +82,13 @@ enum { CLOCK_REALTIME_ID = 1, CLOCK_BOOTTIME_ID = 6, CLOCK_TRACK_ID = 64 };
 enum { CATEGORY_C = 1, CATEGORY_MTRACE };
 enum { ANNOTATION_OPEN = 1, ANNOTATION_EXCEPTION, ANNOTATION_REPAIRED };
 
-/* A packet of a sequence: what is appended between the two is in it. */
-size_t mt__perfetto_open(struct mt_buf *out, uint32_t sequence);
-void mt__perfetto_close(struct mt_buf *out, size_t start);
-
-/* ------------------------------------------------------------------------- perfetto_meta.c */
-
 /* Each track has a packet sequence of its own; what is of no track in particular has the one behind. */
 static inline uint32_t mt__perfetto_sequence(uint32_t track)
 {
     return track + 1;
 }
+
+/* ------------------------------------------------------------------------- perfetto_meta.c */
 
 /* The wall clock, and names and order of all processes and tracks. */
 enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct mt_buf *out);
@@ -103,6 +99,9 @@ uint64_t mt__perfetto_process_uuid(const struct mt_timeline *timeline, uint32_t 
 uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t track);
 
 /* ------------------------------------------------------------------------- perfetto_rare.c */
+
+/* Opens a packet of a sequence, as mt__proto_open. */
+size_t mt__perfetto_open(struct mt_buf *out, uint32_t sequence);
 
 /* What comes before a run's events: from where its clock counts. In the track's first run also all that
  * its sequence needs. */

@@ -8,18 +8,6 @@
 #include "sink/perfetto.h"
 #include "sink/proto.h"
 
-size_t mt__perfetto_open(struct mt_buf *out, uint32_t sequence)
-{
-    size_t start = mt__proto_open(out, TRACE_PACKET);
-    mt__proto_number(out, PACKET_SEQUENCE_ID, sequence);
-    return start;
-}
-
-void mt__perfetto_close(struct mt_buf *out, size_t start)
-{
-    mt__proto_close(out, start);
-}
-
 /* ---------------------------------------------------------------------------------------- numbers */
 
 static uint64_t process_hash(const struct mt_timeline *timeline, uint32_t idx)
@@ -76,19 +64,22 @@ static void wall_clock(struct mt_buf *out, const struct mt_timeline *timeline)
     }
     mt__proto_number(out, SNAPSHOT_PRIMARY_CLOCK, CLOCK_BOOTTIME_ID);
     mt__proto_close(out, snapshot);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
+/* Descriptors are of no sequence: readers would take the last thread that is described on a sequence
+ * for the one which all of the sequence is about. */
+
 /* Ranks count. Viewers that do not know these fields sort by themselves. */
-static void root_descriptor(struct mt_buf *out, uint32_t sequence)
+static void root_descriptor(struct mt_buf *out)
 {
-    size_t packet = mt__perfetto_open(out, sequence);
+    size_t packet = mt__proto_open(out, TRACE_PACKET);
     size_t descriptor = mt__proto_open(out, PACKET_TRACK_DESCRIPTOR);
     mt__proto_number(out, DESCRIPTOR_UUID, 0);
     mt__proto_number(out, DESCRIPTOR_PROCESS_ORDERING, ORDERING_EXPLICIT);
     mt__proto_number(out, DESCRIPTOR_THREAD_ORDERING, ORDERING_EXPLICIT);
     mt__proto_close(out, descriptor);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 /* `named` is the process's last image, which has the names of all. */
@@ -97,7 +88,7 @@ static void process_descriptor(struct mt_buf *out, const struct mt_timeline *tim
 {
     const struct mt_process *process = &timeline->processes[idx];
     struct mt_buf label = {0};
-    size_t packet = mt__perfetto_open(out, mt__perfetto_sequence(timeline->n_tracks));
+    size_t packet = mt__proto_open(out, TRACE_PACKET);
     size_t descriptor = mt__proto_open(out, PACKET_TRACK_DESCRIPTOR);
     mt__proto_number(out, DESCRIPTOR_UUID, mt__perfetto_process_uuid(timeline, idx));
     size_t fields = mt__proto_open(out, DESCRIPTOR_PROCESS);
@@ -116,7 +107,7 @@ static void process_descriptor(struct mt_buf *out, const struct mt_timeline *tim
     mt__proto_close(out, fields);
     mt__proto_number(out, DESCRIPTOR_RANK, idx);
     mt__proto_close(out, descriptor);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
@@ -124,7 +115,7 @@ static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timel
     const struct mt_track *track = &timeline->tracks[idx];
     const struct mt_process *process = &timeline->processes[track->process];
     struct mt_buf label = {0};
-    size_t packet = mt__perfetto_open(out, mt__perfetto_sequence(timeline->n_tracks));
+    size_t packet = mt__proto_open(out, TRACE_PACKET);
     size_t descriptor = mt__proto_open(out, PACKET_TRACK_DESCRIPTOR);
     mt__proto_number(out, DESCRIPTOR_UUID, mt__perfetto_track_uuid(timeline, idx));
     size_t fields = mt__proto_open(out, DESCRIPTOR_THREAD);
@@ -136,7 +127,7 @@ static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timel
     mt__proto_close(out, fields);
     mt__proto_number(out, DESCRIPTOR_RANK, idx - process->first_track);
     mt__proto_close(out, descriptor);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct mt_buf *out)
@@ -155,7 +146,7 @@ enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct 
         last[first[i]] = i;
     }
     wall_clock(out, timeline);
-    root_descriptor(out, mt__perfetto_sequence(timeline->n_tracks));
+    root_descriptor(out);
     for (uint32_t i = 0; i < timeline->n_processes; i++) {
         const struct mt_process *process = &timeline->processes[i];
         if (first[i] == i)

@@ -4,6 +4,13 @@
 #include "sink/perfetto.h"
 #include "sink/proto.h"
 
+size_t mt__perfetto_open(struct mt_buf *out, uint32_t sequence)
+{
+    size_t start = mt__proto_open(out, TRACE_PACKET);
+    mt__proto_number(out, PACKET_SEQUENCE_ID, sequence);
+    return start;
+}
+
 static void intern(struct mt_buf *out, uint32_t field, uint64_t iid, const char *name)
 {
     size_t start = mt__proto_open(out, field);
@@ -56,7 +63,7 @@ void mt__perfetto_run_head(struct mt_buf *out, const struct mt_run *run)
         begin_sequence(out, run);
     if (run->n_events)
         track_clock(out, run->events[0].ts_ns);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 /* ----------------------------------------------------------------------------------------- losses */
@@ -95,7 +102,7 @@ void mt__perfetto_lost(struct mt_buf *out, uint32_t sequence, uint64_t delta_ns,
         annotate_number(out, "errno", lost->error);
     annotate_number(out, "until", lost->until_ns);
     mt__proto_close(out, event);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 /* A mark on the process. */
@@ -113,7 +120,7 @@ static void process_loss(struct mt_buf *out, const struct mt_timeline *timeline,
     annotate_number(out, "count", n_lost);
     annotate_number(out, "until", process->last_lost_ns);
     mt__proto_close(out, event);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 /* ----------------------------------------------------------------------------------------- arrows */
@@ -137,7 +144,7 @@ static void flow_end(struct mt_buf *out, const struct mt_timeline *timeline, uin
         mt__proto_number(out, LEGACY_BIND_TO_ENCLOSING, 1);
     mt__proto_close(out, legacy);
     mt__proto_close(out, event);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
 }
 
 void mt__perfetto_outcome(struct mt_buf *out, const struct mt_timeline *timeline,

@@ -242,7 +242,7 @@ static void special_begin(struct writer *writer, const struct mt_event *event)
     if (event->flags & MT_EVENT_FIRST)
         intern_func(out, func, iid_of(event->func));
     begin_event(out, func, iid_of(event->func), event->flags);
-    mt__perfetto_close(out, packet);
+    mt__proto_close(out, packet);
     writer->now_ns = event->ts_ns;
 }
 
