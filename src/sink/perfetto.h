@@ -93,8 +93,8 @@ static inline uint32_t mt__perfetto_sequence(uint32_t track)
 /* The wall clock, and names and order of all processes and tracks. */
 enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct mt_buf *out);
 
-/* Numbers that say the same process or track, whatever else is in the timeline. Images of one process
- * have one number. */
+/* Numbers that stay the same whatever else is in the timeline. Images of one process have one number,
+ * and so have tracks that share (pid, tid). */
 uint64_t mt__perfetto_process_uuid(const struct mt_timeline *timeline, uint32_t process);
 uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t track);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/map.h"
 #include "sink/labels.h"
 #include "sink/perfetto.h"
 #include "sink/proto.h"
@@ -34,9 +35,8 @@ uint64_t mt__perfetto_process_uuid(const struct mt_timeline *timeline, uint32_t 
 uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t idx)
 {
     const struct mt_track *track = &timeline->tracks[idx];
-    uint64_t hash = process_hash(timeline, track->process);
-    uint32_t number = idx - timeline->processes[track->process].first_track + 1;
-    return uuid_of(mt_hash_u64(hash ^ ((uint64_t)number << 32 | track->real_tid)));
+    uint64_t hash = mt__perfetto_process_uuid(timeline, track->process);
+    return uuid_of(mt_hash_u64(hash ^ mt_hash_u64((uint64_t)track->tid + 1)));
 }
 
 /* ------------------------------------------------------------------------------------ descriptors */
@@ -110,7 +110,9 @@ static void process_descriptor(struct mt_buf *out, const struct mt_timeline *tim
     mt__proto_close(out, packet);
 }
 
-static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
+/* `named` is a track of the same thread that has a name, if there is one. */
+static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx,
+                             uint32_t named)
 {
     const struct mt_track *track = &timeline->tracks[idx];
     const struct mt_process *process = &timeline->processes[track->process];
@@ -121,7 +123,7 @@ static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timel
     size_t fields = mt__proto_open(out, DESCRIPTOR_THREAD);
     mt__proto_number(out, THREAD_PID, process->pid);
     mt__proto_number(out, THREAD_TID, track->tid);
-    mt__track_label(&label, timeline, idx);
+    mt__track_label(&label, timeline, named);
     if (label.n_bytes)
         append_text(out, THREAD_NAME, &label);
     mt__proto_close(out, fields);
@@ -130,31 +132,66 @@ static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timel
     mt__proto_close(out, packet);
 }
 
-enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct mt_buf *out)
+/* `last` is of the first image of each process its last one. */
+static void process_descriptors(struct mt_buf *out, const struct mt_timeline *timeline,
+                                const uint32_t *last)
+{
+    for (uint32_t i = 0; i < timeline->n_processes; i++) {
+        if (timeline->processes[i].former == MT_NONE)
+            process_descriptor(out, timeline, i, last[i]);
+    }
+}
+
+static bool describe_processes(struct mt_buf *out, const struct mt_timeline *timeline)
 {
     size_t n = timeline->n_processes + (size_t)1;
-    uint32_t *first = malloc(n * sizeof *first); /* image of each one's process */
-    uint32_t *last = malloc(n * sizeof *last);   /* image, of first images */
-    if (!first || !last) {
-        free(first);
-        free(last);
-        return MT_NOMEM;
-    }
-    for (uint32_t i = 0; i < timeline->n_processes; i++) { /* former images come before */
-        uint32_t former = timeline->processes[i].former;
+    uint32_t *first = malloc(n * sizeof *first);
+    uint32_t *last = malloc(n * sizeof *last);
+    for (uint32_t i = 0; first && last && i < timeline->n_processes; i++) {
+        uint32_t former = timeline->processes[i].former; /* it comes before */
         first[i] = former == MT_NONE ? i : first[former];
         last[first[i]] = i;
     }
-    wall_clock(out, timeline);
-    root_descriptor(out);
-    for (uint32_t i = 0; i < timeline->n_processes; i++) {
-        const struct mt_process *process = &timeline->processes[i];
-        if (first[i] == i)
-            process_descriptor(out, timeline, i, last[i]);
-        for (uint32_t k = 0; k < process->n_tracks; k++)
-            track_descriptor(out, timeline, process->first_track + k);
-    }
+    if (first && last)
+        process_descriptors(out, timeline, last);
+    bool good = first && last;
     free(first);
     free(last);
-    return out->failed ? MT_NOMEM : MT_OK;
+    return good;
+}
+
+static uint64_t thread_key(const struct mt_timeline *timeline, uint32_t track)
+{
+    uint32_t process = timeline->tracks[track].process;
+    return (uint64_t)timeline->processes[process].pid << 32 | timeline->tracks[track].tid;
+}
+
+/* Tracks that share (pid, tid) are one to Perfetto, too: mostly the main thread before and after an
+ * exec, which goes on within the call that did it. */
+static bool describe_tracks(struct mt_buf *out, const struct mt_timeline *timeline)
+{
+    struct mt_map named = {0}; /* the last one with a name; MT_NONE: described */
+    bool good = true;
+    for (uint32_t i = 0; good && i < timeline->n_tracks; i++) {
+        uint32_t *track = mt_map_put(&named, thread_key(timeline, i), i, NULL);
+        good = track;
+        if (good && timeline->tracks[i].name.n_bytes)
+            *track = i;
+    }
+    for (uint32_t i = 0; good && i < timeline->n_tracks; i++) {
+        uint32_t *track = mt_map_find(&named, thread_key(timeline, i));
+        if (*track != MT_NONE)
+            track_descriptor(out, timeline, i, *track);
+        *track = MT_NONE;
+    }
+    mt_map_fini(&named);
+    return good;
+}
+
+enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct mt_buf *out)
+{
+    wall_clock(out, timeline);
+    root_descriptor(out);
+    bool good = describe_processes(out, timeline) && describe_tracks(out, timeline);
+    return good && !out->failed ? MT_OK : MT_NOMEM;
 }

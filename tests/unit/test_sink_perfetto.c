@@ -58,7 +58,7 @@ static void assert_one(const struct mt_event *events, uint32_t n_events, const c
     "0a 15 50 02 68 01 32 0f 0a 04 08 06 10 00 0a 05 08 01 10 e8 07 10 06 "                        \
     "0a 0b e2 03 08 08 00 98 01 01 a0 01 01 "                                                      \
     "0a 18 e2 03 15 08 8b c5 c8 d1 93 8a be a1 13 1a 07 08 11 32 03 'app' 60 00 "                  \
-    "0a 1d e2 03 1a 08 d3 b5 8b d4 cc f8 85 ff 3f 22 0c 08 11 10 12 2a 06 'worker' 60 00 "
+    "0a 1e e2 03 1b 08 cb f6 89 e1 d3 da b6 82 9c 01 22 0c 08 11 10 12 2a 06 'worker' 60 00 "
 
 #define FIRST(at, f)                                                                               \
     {.type = MT_EVENT_BEGIN, .ts_ns = (at), .func = (f), .flags = MT_EVENT_FIRST}
@@ -72,8 +72,8 @@ static void test_calls(void **state)
                                       END(32767, APPEND, 0), BEGIN(34864918, G),
                                       END(303300373, G, 0),  END(571735829, G, 0)};
     assert_one(events, N(events), HEAD
-        "0a 62 50 01 68 01 da 03 0f d0 03 40 5a 0a 58 d3 b5 8b d4 cc f8 85 ff 3f 62 3a 0a 05 08 "
-        "01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
+        "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
+        "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
         "00 "
         "0a 2b 50 01 40 00 62 1c 12 07 08 05 12 03 'f.g' 22 11 08 05 12 05 '/c.py' 1a 03 'f.g' "
@@ -106,8 +106,8 @@ static void test_flags_and_losses(void **state)
     events[7].flags = MT_EVENT_SUSPEND;
     events[9].flags = MT_EVENT_REPAIRED;
     assert_one(events, N(events), HEAD
-        "0a 62 50 01 68 01 da 03 0f d0 03 40 5a 0a 58 d3 b5 8b d4 cc f8 85 ff 3f 62 3a 0a 05 08 "
-        "01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
+        "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
+        "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 0a 18 01 0a 04 08 06 10 "
         "0a "
         "0a 31 50 01 40 00 62 1c 12 07 08 05 12 03 'f.g' 22 11 08 05 12 05 '/c.py' 1a 03 'f.g' "
@@ -131,8 +131,8 @@ static void test_times_may_be_as_large_as_they_get(void **state)
     (void)state;
     const struct mt_event events[] = {BEGIN(0, APPEND), END(INT64_MAX, APPEND, INT64_MAX)};
     assert_one(events, N(events), HEAD
-        "0a 62 50 01 68 01 da 03 0f d0 03 40 5a 0a 58 d3 b5 8b d4 cc f8 85 ff 3f 62 3a 0a 05 08 "
-        "01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
+        "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
+        "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
         "00 "
         "0a 0c 50 01 40 00 5a 06 48 01 50 06 18 01 "
@@ -144,8 +144,8 @@ static void test_texts_are_utf8(void **state)
     (void)state;
     const struct mt_event events[] = {FIRST(0, BAD)};
     assert_one(events, N(events), HEAD
-        "0a 62 50 01 68 01 da 03 0f d0 03 40 5a 0a 58 d3 b5 8b d4 cc f8 85 ff 3f 62 3a 0a 05 08 "
-        "01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
+        "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
+        "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
         "00 "
         "0a 23 50 01 40 00 62 17 12 15 08 07 12 11 62 ef bf bd f0 9f 98 80 ef bf bd ef bf bd ef "
@@ -158,12 +158,12 @@ static void test_arrows(void **state)
     const struct mt_flow flow = {0, 0, 10, 300};
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     assert_binary(&mt_sink_perfetto, &timeline, NULL, 0, &flow, 1, HEAD
-        "0a 52 50 01 68 01 da 03 0f d0 03 40 5a 0a 58 d3 b5 8b d4 cc f8 85 ff 3f 62 3a 0a 05 08 "
-        "01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
+        "0a 53 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
+        "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' "
-        "0a 28 50 02 40 0a 5a 22 58 d3 b5 8b d4 cc f8 85 ff 3f b2 01 07 'process' ba 01 05 "
+        "0a 29 50 02 40 0a 5a 23 58 cb f6 89 e1 d3 da b6 82 9c 01 b2 01 07 'process' ba 01 05 "
         "'start' 32 04 10 73 30 01 "
-        "0a 2b 50 02 40 ac 02 5a 24 58 d3 b5 8b d4 cc f8 85 ff 3f b2 01 07 'process' ba 01 05 "
+        "0a 2c 50 02 40 ac 02 5a 25 58 cb f6 89 e1 d3 da b6 82 9c 01 b2 01 07 'process' ba 01 05 "
         "'start' 32 06 10 66 30 01 60 01 ");
 }
 
@@ -186,9 +186,9 @@ static void test_names_of_processes(void **state)
         "74 65 72 0a 20 6f 6e 20 68 6f 73 74 42 09 'host host' 60 00 "
         "0a 41 e2 03 3e 08 98 94 ab d4 f9 93 8c b2 24 1a 30 08 81 80 80 02 32 15 "
         "'app (pid 17) on other' 42 06 'pid 17' 42 0a 'host other' 60 02 "
-        "0a 2d e2 03 2a 08 db b6 ce d1 e0 e4 df a3 95 01 22 1b 08 81 80 80 02 10 c0 96 b1 02 2a "
+        "0a 2d e2 03 2a 08 85 c5 f1 aa af c3 8d fb e4 01 22 1b 08 81 80 80 02 10 c0 96 b1 02 2a "
         "0f 'Thread (tid 18)' 60 00 "
-        "0a 53 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 db b6 ce d1 e0 e4 df a3 95 01 62 3a 0a 05 "
+        "0a 53 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 85 c5 f1 aa af c3 8d fb e4 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' ");
 }
