@@ -176,8 +176,10 @@ class TestProgram(Case):
                          sum(c.duration is None for c in self.timeline.calls))
         self.assertEqual(sum(row[5] for row in answers[ROWS] if row[5] > 0),
                          sum(c.duration for c in self.timeline.calls if c.duration))
-        places = collections.Counter((call.name, call.place) for call in self.timeline.calls)
-        self.assertEqual({(name, place): n for name, place, n in answers[PLACES]}, places)
+        places = collections.Counter((call.name, call.place and call.place.replace("\\", "/"))  # as in Windows's paths
+                                     for call in self.timeline.calls)
+        found = {(name, place): n for name, place, n in answers[PLACES]}
+        self.assertEqual(found.items() ^ places.items(), set())
         self.assertEqual(len(answers[FLOWS]), 2)
         self.assertEqual(len(answers[PROCESSES]), 3)
         self.assertIn("\U0001f600 \"thread\"", [name for _, _, name in answers[THREADS]])
