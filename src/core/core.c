@@ -87,14 +87,21 @@ void mt__measure_hz(void)
     mt__kept.tick_hz = (uint64_t)(ticks / ns * 1e9 + 0.5);
 }
 
+void mt_core_early(void)
+{
+    if (mt__kept.first_pair.mono_ns != 0)
+        return;
+    mt__kept.clock = mt_os_clock_choose();
+    mt_os_clock_pair(mt__kept.clock, &mt__kept.first_pair);
+}
+
 /* Once per process, kept for good. */
 static int init_once(void)
 {
     bool wiped;
     if (mt__process != NULL)
         return 0;
-    mt__kept.clock = mt_os_clock_choose();
-    mt_os_clock_pair(mt__kept.clock, &mt__kept.first_pair);
+    mt_core_early();
     struct mt_process *process = mt_os_wiped_pages(sizeof *process, &wiped);
     if (process == NULL)
         return ENOMEM;
@@ -144,8 +151,6 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
     *error = init_once();
     if (*error != 0)
         return status_of(*error);
-    mt__measure_hz();
-
     mt__lock(&mask);
     if (copy_text(kept->directory, sizeof kept->directory, config->directory) == 0) {
         *error = ENAMETOOLONG;
@@ -202,6 +207,7 @@ void mt_core_stop(bool quiet)
             process->header = NULL;
         }
     }
+    mt__file_leave_room();
     if (process->defs_map != NULL)
         mt_os_unmap(process->defs_map, process->defs_bytes);
     process->defs_map = NULL;

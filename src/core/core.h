@@ -40,6 +40,10 @@ struct mt_core_config {
     struct mt_core_ops ops;
 };
 
+/* May be called before mt_core_start(), which else waits 200 us to see how fast the counter runs:
+ * it is timed from here. */
+void mt_core_early(void);
+
 /* Makes the process's file and starts recording. The strings are copied. On failure *error is an
  * errno (or 0) and nothing is recorded. MT_STATE: already recording. */
 enum mt_status mt_core_start(const struct mt_core_config *config, int *error);
@@ -77,6 +81,9 @@ uint32_t mt_core_define_cfunc(const char *owner, size_t n_owner, const char *nam
 /* The name that a thread has from now on; nothing is written if it had it before. False: that
  * thread has no track yet. */
 bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name);
+/* The calling thread keeps the name that it had in its process's parent. False: it had none that is
+ * known; it was not there, or its name is long. */
+bool mt_core_inherit_name(void);
 void mt_core_name_process(const char *name, size_t n_name);
 void mt_core_note(enum mt_note about, const char *text);
 /* Another engine records than the one that the header names. */

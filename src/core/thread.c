@@ -61,6 +61,7 @@ static void enroll(struct mt_thread *thread, enum mt_resync reason)
     thread->part = process->part;
     thread->seq = 0;
     thread->name_hash = 0;
+    thread->name_bytes = 0;
     thread->next_bytes = MT_CHUNK_FIRST_BYTES;
     thread->retry_tick = 0;
     thread->resync = reason;
@@ -120,8 +121,13 @@ struct mt_thread *mt__attach(void)
             thread = NULL;
         }
     }
-    if (thread == NULL)
+    if (thread == NULL) {
         thread = allot(tid, reason);
+        if (thread != NULL && reason == MT_RESYNC_FORK) {
+            thread->name_bytes = mt__thread->name_bytes;
+            memcpy(thread->name, mt__thread->name, mt__thread->name_bytes);
+        }
+    }
     mt__unlock(&mask);
     if (thread == NULL)
         return NULL;

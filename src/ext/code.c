@@ -213,6 +213,7 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
 
 struct mt_cfuncs *mt__cfuncs;
 static uint64_t n_cfuncs;
+static uint32_t table_pid; /* whose values the table has */
 
 /* The row of a definition, or the free one where it would be. */
 static struct mt_cfunc *row_of(struct mt_cfuncs *table, const PyMethodDef *def)
@@ -223,21 +224,44 @@ static struct mt_cfunc *row_of(struct mt_cfuncs *table, const PyMethodDef *def)
     return &table->rows[i];
 }
 
+/* One without rows. NULL: no memory. */
+static struct mt_cfuncs *new_table(uint64_t n)
+{
+    struct mt_cfuncs *table = mt_os_pages(sizeof *table + n * sizeof table->rows[0]);
+    if (table != NULL)
+        table->mask = n - 1;
+    return table;
+}
+
 /* Twice the room, at half load. False: no memory. */
 static bool grow(void)
 {
     struct mt_cfuncs *old = mt__cfuncs;
-    uint64_t n = old == NULL ? 1024 : (old->mask + 1) * 2;
-    struct mt_cfuncs *table = mt_os_pages(sizeof *table + n * sizeof table->rows[0]);
+    struct mt_cfuncs *table = new_table(old == NULL ? 1024 : (old->mask + 1) * 2);
     if (table == NULL)
         return false;
-    table->mask = n - 1;
     for (uint64_t i = 0; old != NULL && i <= old->mask; i++) {
         if (old->rows[i].def != NULL)
             *row_of(table, old->rows[i].def) = old->rows[i];
     }
     mt_store_release(&mt__cfuncs, table); /* pairs with mt_cfunc_value() */
     return true;
+}
+
+/* No value of the parent's is good in the child of a fork. A page for those that it looks up anew
+ * costs less than a copy of each page of the parent's table that they would be scattered over. The
+ * latter is kept, as when the table grows. */
+void mt__code_in_process(uint32_t pid)
+{
+    enum { ROWS_IN_A_PAGE = 64 };
+    lock_values();
+    struct mt_cfuncs *table = pid != table_pid ? new_table(ROWS_IN_A_PAGE) : NULL;
+    if (table != NULL) {
+        table_pid = pid;
+        n_cfuncs = 0;
+        mt_store_release(&mt__cfuncs, table); /* pairs with mt_cfunc_value() */
+    }
+    unlock_values();
 }
 
 /* With the definitions' lock. */
@@ -299,13 +323,11 @@ static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
     PyTypeObject *found = NULL;
     for (Py_ssize_t i = 0; name != NULL && mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
         PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
-        PyObject *dict = PyType_Check(base) ? mt_type_dict(base) : NULL;
-        PyObject *method = dict != NULL ? PyDict_GetItem(dict, name) : NULL;
+        PyObject *method = PyType_Check(base) ? mt_type_item(base, name) : NULL;
         bool is_it = method != NULL &&
                      (Py_TYPE(method) == &PyMethodDescr_Type ||
                       Py_TYPE(method) == &PyClassMethodDescr_Type) &&
                      ((PyMethodDescrObject *)method)->d_method == def;
-        Py_XDECREF(dict);
         if (is_it) {
             found = base;
             break;
@@ -480,6 +502,7 @@ int mt__code_init(void)
         PyErr_NoMemory();
         return -1;
     }
+    table_pid = mt_os_pid();
 #if MT_FREE_THREADED
     pthread_atfork(NULL, NULL, forget_lock);
 #endif

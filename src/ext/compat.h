@@ -284,14 +284,17 @@ static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
 
 /* ---- types */
 
-/* A type's namespace, a new reference; NULL: it has none. */
-static inline PyObject *mt_type_dict(PyTypeObject *type)
+/* What a type itself has by that name, borrowed; NULL: nothing. Counts no reference where it need
+ * not: in the child of a fork each one counted is a page copied. */
+static inline PyObject *mt_type_item(PyTypeObject *type, PyObject *name)
 {
 #if PY_VERSION_HEX >= 0x030c0000
-    return PyType_GetDict(type);
+    PyObject *dict = PyType_GetDict(type);
+    PyObject *item = dict != NULL ? PyDict_GetItem(dict, name) : NULL;
+    Py_XDECREF(dict); /* the type keeps it */
+    return item;
 #else
-    Py_XINCREF(type->tp_dict);
-    return type->tp_dict;
+    return type->tp_dict != NULL ? PyDict_GetItem(type->tp_dict, name) : NULL;
 #endif
 }
 

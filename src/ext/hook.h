@@ -43,6 +43,7 @@ extern bool mt__all_calls;             /* and what else is called and is not Pyt
 /* code.c */
 extern Py_ssize_t mt__extra_index;
 int mt__code_init(void); /* -1 with an exception */
+void mt__code_in_process(uint32_t pid); /* a thread has attached; it may be the first of a child */
 void mt__code_set_home(const char *home);
 
 /* The value of a code object, 0: none yet. Hot. */

@@ -287,5 +287,6 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__tracer(void);
 PyMODINIT_FUNC PyInit__tracer(void)
 {
+    mt_core_early();
     return PyModuleDef_Init(&module);
 }

@@ -60,6 +60,9 @@ void mt__names_attached(void)
     struct mt_pending pending;
     uint32_t tid = mt_core_tid(), pid = mt_os_pid();
     PyCodeObject *off_stack = mt__off_stack; /* what is called here may be recorded, too */
+    mt__code_in_process(pid);
+    if (mt_core_inherit_name())
+        return;
     mt_pending_save(&pending);
     if (!mt__name_thread(PyThreadState_Get()->thread_id, tid)) {
         char main_name[32], name[32];
