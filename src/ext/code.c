@@ -60,11 +60,13 @@ void mt__code_set_home(const char *path)
  * Each gives the function an id, but one of the ids must stand: a begin and its end that have
  * different ones do not fit. So the first that is valid stays, and all go on with that. The other
  * id is a definition that nothing uses. Nor is an id replaced by an older one, which a thread may
- * still hold that was overtaken by another recording. */
+ * still hold that was overtaken by another recording. With a GIL the last one is the better one: it
+ * may be that of the same thread, which knows the qualified name by now. */
 
 static bool stands(uint64_t present, uint64_t value)
 {
-    return mt_id_valid(mt__slot, (uint32_t)present) || (uint32_t)present >= (uint32_t)value;
+    return MT_FREE_THREADED &&
+           (mt_id_valid(mt__slot, (uint32_t)present) || (uint32_t)present >= (uint32_t)value);
 }
 
 /* The table of C functions: only where there is no GIL to guard it. */

@@ -58,7 +58,8 @@ class Code(harness.Case):
     def test_freed_and_made_again(self):
         """Code objects of one size, one at a time, take the same address again and again."""
         output = self.run_script("""
-            import collections
+            import collections, gc
+            gc.freeze()  # what there is by now: then a collection takes no time
             def make(i):
                 return compile("pass", "file%04d" % i, "exec").replace(co_name="n%04d" % i, **QUAL)
             addresses = collections.Counter()
@@ -67,6 +68,7 @@ class Code(harness.Case):
                 addresses[id(code)] += 1
                 exec(code)
                 del code
+                gc.collect()  # without a GIL code objects die in one, not before
             print(addresses.most_common(1)[0][1])
             """.replace("**QUAL", '**{"co_qualname": "n%04d" % i}' if sys.version_info >= (3, 11)
                         else "")).stdout
@@ -133,7 +135,7 @@ class Code(harness.Case):
     def test_free_functions_of_other_users(self):
         """They get what their owner has put into a code object, and nothing for all the others."""
         path = self.write("script.py", """
-            import ctypes
+            import ctypes, gc
             api = ctypes.pythonapi
             freed = []
             free = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(freed.append)
@@ -146,6 +148,7 @@ class Code(harness.Case):
                 exec(code)
             for value in [0] * 10 + [1234] + [0] * 10:
                 make(value)
+            gc.collect()  # without a GIL code objects die in one, not before
             print(freed)
             """.format(REQUEST, SET))
         self.assertEqual(self.untraced(sys.executable, path).stdout, "[1234]\n")
