@@ -171,7 +171,7 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
         kept->python_version = config->python_version;
         kept->ops = config->ops;
         mt_os_process_info(&kept->info);
-        mt__process->epoch = ++kept->epoch;
+        mt_store_relaxed(&mt__process->epoch, ++kept->epoch);
         mt__process->part = 0;
         mt__process->stopping = 0;
         mt__process->n_numbers = 0;
@@ -180,7 +180,7 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
     }
     if (*error == 0) {
         mt_store_release(&mt__process->state, MT_PROCESS_ARMED);
-        mt_store_relaxed(&kept->recording, 1);
+        mt_store_release(&kept->recording, 1); /* pairs with mt__ready() */
     }
     mt__unlock(&mask);
     errno = saved;

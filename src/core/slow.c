@@ -96,7 +96,7 @@ bool mt_core_ready(enum mt_kind kind)
 {
     /* Functions that are looked up by more than their definition come here at every call. */
     const struct mt_slot *slot = mt__slot;
-    if (slot->next < mt_load_relaxed(&slot->end))
+    if (mt_load_relaxed(&slot->next) < mt_load_relaxed(&slot->end))
         return true;
     int saved = errno;
     struct mt_os_mask mask;
@@ -149,7 +149,7 @@ void mt__release_chunk(struct mt_thread *thread)
     thread->map = NULL;
     thread->losing = 0;
     thread->lost = NULL;
-    thread->slot->next = NULL;
+    mt_store_relaxed(&thread->slot->next, NULL);
     mt_store_relaxed(&thread->slot->end, NULL);
 }
 
