@@ -1,5 +1,6 @@
 """Programs that make code without end: right names, memory that does not grow with it, and no
 mistaking of what was freed for what took its place."""
+import collections
 import os
 import re
 import sys
@@ -154,6 +155,49 @@ class Code(harness.Case):
         self.assertEqual(self.untraced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.run_traced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.read_one().count("make"), 21)
+
+
+class SeenAtTheSameTime(harness.Case):
+    maxDiff = None
+    NAMES = ("upper", "lower", "title", "strip", "split", "isdigit", "isalpha", "isspace", "swapcase",
+             "capitalize", "casefold", "isupper", "islower", "istitle", "isnumeric", "isdecimal")
+
+    def test_by_eight_threads(self):
+        """Each function gets one id that all of them use, though they see it first at one moment."""
+        self.run_script("""
+            import threading
+            N, THREADS, names = 400, 8, %r
+            space = {}
+            for i in range(N):
+                exec("def f{0}(): return g{0}()\\ndef g{0}(): 'x'.{1}()".format(i, names[i %% len(names)]), space)
+            functions, barrier = [space["f" + str(i)] for i in range(N)], threading.Barrier(THREADS)
+            def run():
+                for i, function in enumerate(functions):
+                    if i %% 8 == 0:
+                        barrier.wait()
+                    function()
+                    function()
+            threads = [threading.Thread(target=run) for _ in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            """ % (self.NAMES,))
+        self.check()
+        trace, ids, ends, begins = self.read_one(), {}, collections.Counter(), collections.Counter()
+        expected = {name + str(i): 16 for name in "fg" for i in range(400)}
+        expected.update(("str." + name, 400) for name in self.NAMES)
+        for r in (r for thread in trace.threads if thread.tid != trace.pid for r in thread.records):
+            if r.function and r.function.name in expected:
+                ids.setdefault(r.function.name, set()).add(r.id)
+                (begins if r.kind in (1, 6) else ends)[r.function.name] += 1
+        self.assertEqual({name: len(found) for name, found in ids.items() if len(found) > 1}, {})
+        self.assertEqual(ends, expected)
+        if harness.FREE_THREADED:
+            # CPython may leave out the PY_START of a thread while another instruments the function.
+            for name in begins:
+                begins[name] += begins[name] < expected[name]
+        self.assertEqual(begins, expected)
 
 
 # Method definitions made at run time, as binding generators make them. Their functions are of
