@@ -49,8 +49,10 @@ void mt_core_early(void);
 enum mt_status mt_core_start(const struct mt_core_config *config, int *error);
 
 /* Ends recording, for good order at the end of the file only: nothing depends on it. `quiet`: no
- * other thread is inside mt_emit() (under Python: the GIL is held). If not, what other threads may
- * be writing to stays mapped until they come by or end. */
+ * other thread is inside mt_emit() or mt_core_ready(), but for the callbacks (under Python: the GIL
+ * is held). If not, no thread begins a record from now on, but what they may be writing to stays
+ * mapped until they come by or end, or until a second call, which is quiet: without a GIL, stop all
+ * threads for a moment in between. */
 void mt_core_stop(bool quiet);
 
 bool mt_core_recording(void);
@@ -90,6 +92,12 @@ void mt_core_note(enum mt_note about, const char *text);
 void mt_core_engine(enum mt_engine engine);
 /* Counts in the header that a hook of the program's own was met in place of ours. */
 void mt_core_displaced(void);
+
+/* The recorder's own lock, for what the embedder's threads share and no GIL guards. In between,
+ * signals are blocked: call nothing of this header, of Python, or of libc's allocator. No child of
+ * a fork inherits it locked. After the first mt_core_start(). */
+void mt_core_lock(struct mt_os_mask *mask);
+void mt_core_unlock(const struct mt_os_mask *mask);
 
 /* The calling thread's kernel id as the trace has it; 0: not attached. */
 uint32_t mt_core_tid(void);

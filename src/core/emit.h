@@ -28,8 +28,9 @@
 struct mt_thread;
 
 struct mt_slot {
-    uint64_t *next;    /* where the next record goes, in the mapped chunk */
-    uint64_t *end;     /* first word that is not for ordinary records; other threads may clear it */
+    uint64_t *next;    /* where the next record goes, in the mapped chunk; see `end` */
+    uint64_t *end;     /* first word that is not for ordinary records; other threads may clear it,
+                        * and once its owner has seen that, when recording stops, `next` too */
     uint64_t last;     /* tick of the last record */
     uint32_t first_id; /* ids below were defined in another file: define again */
     uint32_t n_ids;    /* valid ids are first_id ... first_id + n_ids - 1; 0 in an empty slot */
@@ -57,13 +58,13 @@ static inline uint64_t mt__ticks(const struct mt_slot *slot)
 /* True if `id` may be used on this thread now. An empty slot says no to every id. */
 static inline bool mt_id_valid(const struct mt_slot *slot, uint64_t id)
 {
-    return id - slot->first_id < slot->n_ids;
+    return id - slot->first_id < mt_load_relaxed(&slot->n_ids); /* who stops recording clears it */
 }
 
 /* Records one event of the calling thread; `id` must have passed mt_id_valid(). */
 static inline void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
 {
-    uint64_t *next = slot->next;
+    uint64_t *next = mt_load_relaxed(&slot->next);
     uint32_t word = (uint32_t)kind << MT_ID_BITS | id;
     if (MT_UNLIKELY(next >= mt_load_relaxed(&slot->end))) {
         mt__emit_slow(word);

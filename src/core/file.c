@@ -165,8 +165,11 @@ static int next_part(void)
         return error;
     }
     /* New names go to the new file: no thread may use one in a chunk of the former. */
-    for (uint32_t i = 0; i < mt__kept.n_slots; i++)
-        mt_store_relaxed(&mt__thread_at(i)->slot->end, NULL);
+    for (uint32_t i = 0; i < mt__kept.n_slots; i++) {
+        struct mt_thread *thread = mt__thread_at(i);
+        if (thread->live) /* else it may have no slot: of a thread that came during a raw fork */
+            mt_store_relaxed(&thread->slot->end, NULL);
+    }
     return 0;
 }
 

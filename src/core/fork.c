@@ -86,6 +86,10 @@ bool mt__arm_child(void)
         mt__unlock(&mask);
         return true;
     }
+    if (!mt_core_recording()) { /* no fork: another thread has stopped it */
+        mt__unlock(&mask);
+        return false;
+    }
     if (process->state == MT_PROCESS_NONE) {
         memcpy(mt__kept.parent_id, mt__kept.file_id, sizeof mt__kept.parent_id);
         mt__kept.origin = MT_ORIGIN_FORK;

@@ -10,6 +10,9 @@
  * allocator is called, so a fork never waits for longer than one chunk takes to make. It lies in
  * wiped memory: a child never inherits it locked.
  *
+ * Where threads run without a GIL, recording may stop, and start anew, between any two steps of
+ * the slow path, too: so whoever takes the lock for a file looks at `recording` or `epoch` again.
+ *
  * A signal handler may fork wherever signals are not blocked, and what was true before is not true
  * in the child. So whoever takes the lock looks at `state` again, and the slow path runs with
  * signals blocked, but for the embedder's callbacks: after these it begins anew.
@@ -86,6 +89,7 @@ struct mt_process {
     uint32_t n_numbers; /* threads numbered so far */
     uint32_t n_adopted; /* threads that have not come for their slot yet */
     uint32_t part;
+    uint32_t stopping; /* stopped, but threads may still write to what is mapped */
     uint32_t first_id;
     uint32_t n_def_chunks;
     uint32_t defs_bytes; /* of the mapped chunk of definitions */

@@ -32,6 +32,8 @@ struct mt_hook {
     /* Can it record what is asked for in this interpreter? If not, says why in a few words. */
     bool (*available)(bool c_functions, const char **why_not);
     int (*start)(void); /* for all threads; -1 with an exception: nothing is installed */
+    /* For all threads. Without a GIL: when it returns, no thread is inside an event that had begun
+     * before, but for what of it calls Python. */
     void (*stop)(void);
 };
 
@@ -95,21 +97,30 @@ __attribute__((no_sanitize_address)) static inline uint64_t mt__name_head(const 
     return head;
 }
 
-/* The value of a C function, 0: none yet. Hot. */
-static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
+/* What the table says of a key, if the rest of the row fits too; 0: nothing. Hot. Without a GIL the
+ * row may change meanwhile: remember() takes the value out first and puts it back last, and here it
+ * is read last, so a value is never taken with what was said before of another function. */
+static inline uint64_t mt__cfunc_lookup(const PyMethodDef *key, PyCFunction function, const char *name)
 {
     const struct mt_cfuncs *table = mt_load_acquire(&mt__cfuncs); /* pairs with grow() */
-    for (uint64_t i = mt__cfunc_hash(def) & table->mask;; i = (i + 1) & table->mask) {
+    for (uint64_t i = mt__cfunc_hash(key) & table->mask;; i = (i + 1) & table->mask) {
         const struct mt_cfunc *row = &table->rows[i];
         const PyMethodDef *found = mt_load_acquire(&row->def); /* pairs with remember() */
-        if (MT_LIKELY(found == def)) {
-            bool same = row->function == def->ml_meth &&
-                        ((row->name ^ mt__name_head(def->ml_name)) & row->name_mask) == 0;
-            return MT_LIKELY(same) ? row->value : 0;
+        if (MT_LIKELY(found == key)) {
+            bool same = mt_shared_load(&row->function) == function &&
+                        ((mt_shared_load(&row->name) ^ mt__name_head(name)) &
+                         mt_shared_load(&row->name_mask)) == 0;
+            return MT_LIKELY(same) ? mt_shared_load(&row->value) : 0;
         }
         if (found == NULL)
             return 0;
     }
+}
+
+/* The value of a C function, 0: none yet. Hot. */
+static inline uint64_t mt_cfunc_value(const PyMethodDef *def)
+{
+    return mt__cfunc_lookup(def, def->ml_meth, def->ml_name);
 }
 /* `callable` is a builtin function or a method descriptor, `def` its definition. */
 uint64_t mt__cfunc_value_per_type(PyObject *callable); /* after MT_VALUE_PER_TYPE */
@@ -143,8 +154,8 @@ void mt__threads_walk(void);
 void mt__threads_imported(void);
 
 /* names.c */
-PyObject *mt__module_named(const char *name); /* borrowed; NULL: not imported */
-PyObject *mt__module_attribute(const char *module, const char *name); /* borrowed; NULL: not there */
+PyObject *mt__module_named(const char *name); /* a new reference; NULL: not imported */
+PyObject *mt__module_attribute(const char *module, const char *name); /* the same; NULL: not there */
 bool mt__name_thread(unsigned long ident, uint32_t tid); /* false: it has no name yet */
 void mt__names_attached(void);
 void mt__names_thread_renamed(void);

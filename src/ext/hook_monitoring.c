@@ -130,6 +130,9 @@ static const struct {
     MT_MONITORING_MAP(X)
 #undef X
 };
+/* One for each of them, made at the first start and kept: without a GIL another thread may be
+ * inside one when the interpreter drops it. */
+static PyObject *callbacks[sizeof events / sizeof events[0]];
 enum { N_EVENTS = sizeof events / sizeof events[0] };
 
 /* Calls monitoring.NAME(...) and drops the result. */
@@ -174,7 +177,9 @@ static int take_tool(void)
     return -1;
 }
 
-/* Takes everything back, as far as it was done. Keeps a pending exception. */
+/* Takes everything back, as far as it was done. Keeps a pending exception. On a free-threaded
+ * interpreter set_events and register_callback stop the world, which waits until all threads are
+ * between two instructions, or detached. */
 static void stop(void)
 {
     struct mt_pending pending;
@@ -195,6 +200,18 @@ static void stop(void)
     mt_pending_restore(&pending);
 }
 
+static bool have_callback(int i)
+{
+    if (callbacks[i] != NULL)
+        return true;
+    struct callback *callback = PyObject_New(struct callback, &callback_type);
+    if (callback == NULL)
+        return false;
+    callback->vectorcall = events[i].function;
+    callbacks[i] = (PyObject *)callback;
+    return true;
+}
+
 static int start(void)
 {
     long all = 0;
@@ -204,14 +221,8 @@ static int start(void)
         if (events[i].of_c && !mt__c_functions)
             continue;
         long number = event_number(events[i].name);
-        struct callback *callback = number != 0 ? PyObject_New(struct callback, &callback_type)
-                                                : NULL;
-        if (callback == NULL)
-            goto fail;
-        callback->vectorcall = events[i].function;
-        int done = call("register_callback", "(ilO)", tool, number, callback);
-        Py_DECREF(callback);
-        if (done != 0)
+        if (number == 0 || !have_callback(i) ||
+            call("register_callback", "(ilO)", tool, number, callbacks[i]) != 0)
             goto fail;
         all |= number;
     }
