@@ -172,6 +172,9 @@ static int append(uint32_t bytes, void **map)
  * perhaps in a new file. *map is its start, *bytes its size; nothing is committed yet. */
 int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map)
 {
+    /* The largest chunks begin at multiples of their size: a file system's large folios lie there. */
+    if (*bytes == MT_CHUNK_LARGEST_BYTES)
+        *bytes -= (uint32_t)(mt__process->file_bytes % MT_CHUNK_LARGEST_BYTES);
     int error = append(*bytes, map);
     /* A file that has reached its limit is filled up first; a full disk or address space may have
      * a little left. */
