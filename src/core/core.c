@@ -191,7 +191,7 @@ void mt_core_stop(bool quiet)
         if (quiet || thread == mt__thread)
             mt__release_chunk(thread);
         mt_store_relaxed(&thread->slot->end, NULL);
-        mt_store_relaxed(&thread->slot->n_ids, 0);
+        mt_store_relaxed(&thread->slot->n_ids, UINT64_C(0));
     }
     struct mt_file_header *header = process->header;
     if (header != NULL) {

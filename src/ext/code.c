@@ -11,6 +11,7 @@
 
 bool mt__layout_known;
 Py_ssize_t mt__extra_index = -1;
+Py_ssize_t mt__hot_index = PY_SSIZE_T_MAX;
 
 static char home[4096]; /* our own files lie below it; with a slash at the end */
 static size_t home_length;
@@ -251,6 +252,7 @@ static void remember(const PyMethodDef *def, PyCFunction function, const char *n
     n_cfuncs += row->def == NULL;
     row->value = 0;
     row->function = function;
+    row->text = mt__in_one_page(name) ? name : NULL;
     row->name = mt__name_head(name);
     row->name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1;
     row->value = value;
@@ -485,5 +487,7 @@ int mt__code_init(void)
 #endif
     mt__extra_index = index;
     mt__layout_known = check_layout();
+    if (mt__layout_known)
+        mt__hot_index = index;
     return 0;
 }

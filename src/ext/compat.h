@@ -31,6 +31,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/atomic.h"
+
 #if PY_VERSION_HEX < 0x03090000 || PY_VERSION_HEX >= 0x03100000
 #error "mtrace supports CPython 3.9 to 3.15"
 #endif
@@ -209,7 +211,9 @@ struct mt__code_extra {
 static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t index)
 {
     const struct mt__code_extra *extra = (const struct mt__code_extra *)code->co_extra;
-    return extra != NULL && extra->size > index ? (uint64_t)(uintptr_t)extra->words[index] : 0;
+    if (MT_LIKELY(extra != NULL && extra->size > index))
+        return (uint64_t)(uintptr_t)extra->words[index];
+    return 0;
 }
 
 /* Sets our own slot, which has no free function. The interpreter would make room for every slot
