@@ -68,7 +68,7 @@ static inline bool mt_id_valid(const struct mt_slot *slot, uint64_t id)
 
 /* Records one event of the calling thread at `now`, if there is room and the time fits. `word` is the
  * low half of the record. */
-static inline bool mt__emit_at(struct mt_slot *slot, uint64_t *next, uint64_t now, uint32_t word)
+MT_ALWAYS_INLINE bool mt__emit_at(struct mt_slot *slot, uint64_t *next, uint64_t now, uint32_t word)
 {
     uint64_t delta = now - slot->last;
     /* Turned by half: the time where the record has it, and what does not fit where it has none. */
@@ -86,7 +86,7 @@ static inline bool mt__emit_at(struct mt_slot *slot, uint64_t *next, uint64_t no
 
 /* The common case. False: mt__emit_slow() has to do it. No function is called in between, so what
  * does this and then the slow path last needs no stack frame. */
-static inline bool mt__emit_fast(struct mt_slot *slot, uint32_t word)
+MT_ALWAYS_INLINE bool mt__emit_fast(struct mt_slot *slot, uint32_t word)
 {
     uint64_t *next = slot->next;
     if (MT_UNLIKELY(next >= mt_load_relaxed(&slot->end)))
@@ -97,7 +97,7 @@ static inline bool mt__emit_fast(struct mt_slot *slot, uint32_t word)
 }
 
 /* Records one event of the calling thread; `id` must have passed mt_id_valid(). */
-static inline void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
+MT_ALWAYS_INLINE void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
 {
     uint32_t word = (uint32_t)kind << MT_ID_BITS | id;
     if (MT_UNLIKELY(!mt__emit_fast(slot, word)))

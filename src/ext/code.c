@@ -451,6 +451,7 @@ uint64_t mt__object_define(PyObject *callable)
 static bool check_layout(void)
 {
     bool good = false;
+    PyInterpreterState *interp = PyInterpreterState_Get();
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     if (frame == NULL)
         return false;
@@ -461,7 +462,8 @@ static bool check_layout(void)
         mt_code_extra_set((PyObject *)code, mt__extra_index, probe) == 0) {
         mt_code_extra_get_public((PyObject *)code, mt__extra_index, &after);
         good = after == probe && mt_frame_code_private(frame) == code &&
-               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe;
+               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe &&
+               mt_thread_head_private(interp) == PyInterpreterState_ThreadHead(interp);
         mt_code_extra_set((PyObject *)code, mt__extra_index, before);
     }
     PyErr_Clear();

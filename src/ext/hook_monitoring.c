@@ -65,7 +65,8 @@ static inline PyObject *emit(struct mt_slot *slot, enum mt_kind kind, uint64_t i
 
 /* What the interpreter calls. */
 #define CALLBACK(name, expression)                                                                 \
-    static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n, PyObject *names)   \
+    MT_HOT static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n,             \
+                                      PyObject *names)                                             \
     {                                                                                              \
         (void)self;                                                                                \
         (void)n;                                                                                   \
