@@ -156,8 +156,9 @@ uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def);
 uint64_t mt__object_value(PyObject *callable);
 uint64_t mt__object_define(PyObject *callable);
 
-/* A C function's end mostly follows its begin, and the same object is called: between the two it
- * lives, so its id need not be looked up. Each begin is good for one end. */
+/* A C function's end mostly follows its begin. Where the object that is called lives from the one to
+ * the other, the same address is the same function, and its id need not be looked up again. A begin
+ * is good for one end, and every begin sets or drops the callee. */
 static inline void mt_callee_set(struct mt_slot *slot, PyObject *callable, uint64_t id)
 {
     slot->callee = callable;
@@ -173,7 +174,6 @@ static inline uint64_t mt_callee_take(struct mt_slot *slot, PyObject *callable)
     return slot->callee_id;
 }
 
-/* A begin that is not recorded: its end is not either. */
 static inline void mt_callee_drop(struct mt_slot *slot)
 {
     if (slot->thread != NULL) /* the empty slot is everybody's */

@@ -3,8 +3,8 @@
  *
  * The hook runs on the thread that it records, with the GIL, and with profiling of this thread
  * suspended by the interpreter. It returns 0 whatever happens and leaves a pending exception and
- * errno alone. What it takes for an event whose function is known: two loads for the id, and
- * mt_emit(). All else is out of line.
+ * errno alone. What it takes for an event whose function is known is inline: its id, and mt_emit().
+ * All else is out of line.
  *
  * Generators and coroutines: each resumption is a call and each yield a return to this hook, so
  * they are recorded as begin and end.
@@ -31,7 +31,7 @@ static inline void on_definition(PyObject *callable, enum mt_kind kind)
         mt__c_slow(callable, def, kind);
         return;
     }
-    if (kind == MT_KIND_C_BEGIN)
+    if (MT_PROFILE_HOLDS_CALLEE && kind == MT_KIND_C_BEGIN)
         mt_callee_set(slot, callable, value);
     mt_emit(slot, kind, (uint32_t)value);
 }
@@ -54,7 +54,7 @@ static inline void on_c_begin(PyObject *callable)
 static inline void on_c_end(PyObject *callable, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
-    uint64_t id = mt_callee_take(slot, callable);
+    uint64_t id = MT_PROFILE_HOLDS_CALLEE ? mt_callee_take(slot, callable) : 0;
     if (MT_LIKELY(mt_id_valid(slot, id)))
         mt_emit(slot, kind, (uint32_t)id);
     else

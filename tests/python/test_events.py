@@ -294,6 +294,22 @@ class CFunctions(shapes.Case):
             """, """(case:3 [builtins.sorted (key:2 )key (key:2 )key ]builtins.sorted
                 [list.sort (key:2 )key ]list.sort )case""")
 
+    def test_ends_after_other_begins(self):
+        """An end has the name of its own begin: after the same function inside itself, and after a
+        call that is an error, because a method has no object, and is not reported."""
+        self.assert_events("""
+            def key(x): return len(sorted([x]))
+            def case():
+                sorted([2, 1], key=key)
+                str.upper("a")
+                try:
+                    str.upper()
+                except TypeError:
+                    str.lower("A")
+            """, """(case:3 [builtins.sorted (key:2 [builtins.sorted ]builtins.sorted [builtins.len ]builtins.len )key
+                (key:2 [builtins.sorted ]builtins.sorted [builtins.len ]builtins.len )key ]builtins.sorted
+                [str.upper ]str.upper [str.lower ]str.lower )case""")
+
     def test_no_c(self):
         source = "def f(): len('')\ndef case():\n    f()\n    print(end='')\ncase()\n"
         self.run_script(source, options=["--no-c"])
