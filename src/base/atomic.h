@@ -26,4 +26,8 @@
 #define MT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* For what is inlined into hot functions and into cold ones: else it may be taken for cold itself. */
+#define MT_ALWAYS_INLINE __attribute__((always_inline)) static inline
+#define MT_HOT __attribute__((hot))
+
 #endif /* MT_BASE_ATOMIC_H_ */

@@ -206,7 +206,7 @@ void mt_core_stop(bool quiet)
         if (quiet || thread == mt__thread)
             mt__release_chunk(thread);
         mt_store_relaxed(&thread->slot->end, NULL);
-        mt_store_relaxed(&thread->slot->n_ids, 0);
+        mt_store_relaxed(&thread->slot->n_ids, UINT64_C(0));
     }
     /* After the ends: else a thread would drop the begin of a call here, and then record its end.
      * Before the state, which says that there is no file: mt__arm_child(). */

@@ -219,13 +219,20 @@ static bool take_room(uint32_t *bytes, uint32_t smallest, void **map)
 /* Makes the file longer, or a new one. */
 static int grow(uint32_t *bytes, uint32_t smallest, void **map)
 {
+    /* The largest chunks end, and so mostly begin, at multiples of their size: there a file system
+     * has large folios. */
+    uint32_t rest = MT_CHUNK_LARGEST_BYTES -
+                    (uint32_t)(mt__process->file_bytes % MT_CHUNK_LARGEST_BYTES);
+    if (*bytes == MT_CHUNK_LARGEST_BYTES && rest >= smallest)
+        *bytes = rest;
     int error = append(*bytes, map);
     /* A file that has reached its limit is filled up first; a full disk or address space may have
      * a little left. */
     while ((error == ENOSPC || error == EDQUOT || error == ENOMEM || error == EAGAIN ||
             error == EFBIG) &&
            *bytes > smallest) {
-        *bytes = *bytes / MT_CHUNK_GROWTH > smallest ? *bytes / MT_CHUNK_GROWTH : smallest;
+        uint32_t fewer = *bytes / MT_CHUNK_GROWTH & ~(uint32_t)(MT_PAGE_BYTES - 1);
+        *bytes = fewer > smallest ? fewer : smallest;
         error = append(*bytes, map);
     }
     if (error != 0 && part_helps(error)) {

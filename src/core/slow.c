@@ -264,8 +264,20 @@ bool mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, u
     return true;
 }
 
+/* Where the clock is a call. */
+static bool emit_by_clock(uint32_t word)
+{
+    struct mt_slot *slot = mt__slot;
+    uint64_t *next = slot->next;
+    if (slot->counter != 0 || next >= mt_load_relaxed(&slot->end))
+        return false;
+    return mt__emit_at(slot, next, mt_os_monotonic_ns(), word);
+}
+
 void mt__emit_slow(uint32_t word)
 {
+    if (emit_by_clock(word))
+        return;
     int saved = errno;
     enum mt_kind kind = mt_record_kind(word);
     uint32_t id = mt_record_id(word), current_id = 0;

@@ -44,6 +44,7 @@
 /* Kept, one per slot, found by its index. Owned by the thread, but for what the lock guards. */
 struct mt_thread {
     struct mt_slot *slot;
+    uint32_t index;  /* of both */
     uint32_t number; /* in the file, from 1 */
     uint32_t tid;
     uint32_t seq;  /* of its next chunk in this part */

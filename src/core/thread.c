@@ -82,8 +82,8 @@ static struct mt_thread *allot(uint32_t tid, enum mt_resync reason)
         &mt__kept.slots[index / MT_SLOTS_PER_BLOCK][index % MT_SLOTS_PER_BLOCK];
     memset(slot, 0, sizeof *slot);
     memset(thread, 0, sizeof *thread);
-    slot->index = index;
     thread->slot = slot;
+    thread->index = index;
     thread->tid = tid;
     thread->live = 1;
     enroll(thread, reason);
@@ -159,7 +159,7 @@ static void on_thread_end(void *value)
         thread->slot->thread = NULL;
         thread->live = 0;
         thread->number = mt__process->free_slot;
-        mt__process->free_slot = thread->slot->index + 1;
+        mt__process->free_slot = thread->index + 1;
     }
     mt__unlock(&mask);
 }

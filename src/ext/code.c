@@ -11,6 +11,7 @@
 
 bool mt__layout_known;
 Py_ssize_t mt__extra_index = -1;
+Py_ssize_t mt__hot_index = PY_SSIZE_T_MAX;
 
 static char home[4096]; /* our own files lie below it; with a slash at the end */
 static size_t home_length;
@@ -298,6 +299,7 @@ static uint64_t remember(const PyMethodDef *def, PyCFunction function, const cha
         /* In this order: mt__cfunc_lookup(). */
         mt_store_relaxed(&row->value, 0);
         mt_store_release(&row->function, function);
+        mt_store_release(&row->text, mt__in_one_page(name) ? name : NULL);
         mt_store_release(&row->name, mt__name_head(name));
         mt_store_release(&row->name_mask, n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1);
         mt_store_release(&row->value, value);
@@ -485,6 +487,7 @@ uint64_t mt__object_define(PyObject *callable)
 static bool check_layout(void)
 {
     bool good = false;
+    PyInterpreterState *interp = PyInterpreterState_Get();
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     if (frame == NULL)
         return false;
@@ -495,7 +498,8 @@ static bool check_layout(void)
         mt_code_extra_set((PyObject *)code, mt__extra_index, probe) == 0) {
         mt_code_extra_get_public((PyObject *)code, mt__extra_index, &after);
         good = after == probe && mt_frame_code_private(frame) == code &&
-               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe;
+               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe &&
+               mt_thread_head_private(interp) == PyInterpreterState_ThreadHead(interp);
         mt_code_extra_set((PyObject *)code, mt__extra_index, before);
     }
     PyErr_Clear();
@@ -519,5 +523,7 @@ int mt__code_init(void)
     table_pid = mt_os_pid();
     mt__extra_index = index;
     mt__layout_known = check_layout();
+    if (mt__layout_known)
+        mt__hot_index = index;
     return 0;
 }

@@ -1,9 +1,9 @@
 /* compat.h - what differs between CPython 3.9 and 3.15, and nothing else. The only file that asks
  * for PY_VERSION_HEX; code elsewhere is written as for the newest version.
  *
- * Two things are read from the interpreter's private structures because the public way costs
- * calls and reference counts on the hot path: the code object of a frame, and the word that we
- * keep in a code object. Where they lie is stated per version below and checked once at start
+ * Three things are read from the interpreter's private structures because the public way costs
+ * calls and reference counts on the hot path: the code object of a frame, the word that we keep in
+ * a code object, and the newest thread. Where they lie is stated per version below and checked once at start
  * (mt__code_init()) against what the public functions say; if they differ, the public functions
  * are used.
  */
@@ -219,10 +219,11 @@ struct mt__code_extra {
 };
 static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t index)
 {
-    const struct mt__code_extra *extra = (const struct mt__code_extra *)mt_shared_load(&code->co_extra);
-    return extra != NULL && extra->size > index
-               ? (uint64_t)(uintptr_t)mt_shared_load(&extra->words[index])
-               : 0;
+    const struct mt__code_extra *extra =
+        (const struct mt__code_extra *)mt_shared_load(&code->co_extra);
+    if (MT_LIKELY(extra != NULL && extra->size > index))
+        return (uint64_t)(uintptr_t)mt_shared_load(&extra->words[index]);
+    return 0;
 }
 
 /* Sets our own slot, which has no free function. The interpreter would make room for every slot
@@ -297,6 +298,10 @@ static inline PyObject *mt_code_qualname(PyCodeObject *code)
 }
 
 /* ---- events */
+
+/* Is the object that a profile hook is given of a C function the same at its begin and its end, and
+ * alive in between? From 3.12 on a method's is made anew for each event. */
+#define MT_PROFILE_HOLDS_CALLEE (PY_VERSION_HEX < 0x030c0000)
 
 /* Was the frame left by an exception? `arg` is what came with its PyTrace_RETURN. */
 static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
@@ -394,6 +399,24 @@ static inline uint64_t mt_newest_thread(PyInterpreterState *interp)
     return head != NULL ? head->id : 0;
 }
 
+/* The same, of an interpreter that has a thread and whose layout is as stated here. */
+#if PY_VERSION_HEX < 0x030b0000
+#define MT_INTERP_HEAD_WORD 1
+#elif PY_VERSION_HEX < 0x030c0000
+#define MT_INTERP_HEAD_WORD 2
+#endif
+static inline PyThreadState *mt_thread_head_private(PyInterpreterState *interp)
+{
+#ifdef MT_INTERP_HEAD_WORD
+    return mt_load_relaxed(&((PyThreadState **)(void *)interp)[MT_INTERP_HEAD_WORD]);
+#else
+    return PyInterpreterState_ThreadHead(interp);
+#endif
+}
+static inline uint64_t mt_newest_thread_private(PyInterpreterState *interp)
+{
+    return mt_thread_head_private(interp)->id;
+}
 
 /* The kernel's id of a thread of this process that has not ended; 0: unknown. */
 static inline uint32_t mt_tstate_tid(PyThreadState *tstate)

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,9 +37,12 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* What is written to make room. Never written, but not const either: as pages of the extension's
- * file, each child of a fork would have to map them anew. */
-static char zeros[32768] __attribute__((used));
+/* What is written to make room; small enough for the CPU's first cache. Never written, but not const
+ * either: as pages of the extension's file, each child of a fork would have to map them anew. */
+static char zeros[16384] __attribute__((used));
+
+/* What one page of the MMU's tables covers, where pages have 4 KiB. */
+#define TABLE_BYTES ((uintptr_t)2 << 20)
 
 /* ---- identity */
 
@@ -365,8 +369,11 @@ static void take_back_xfsz(void)
     sigtimedwait(&xfsz, NULL, &now);
 }
 
+/* In one call, because a file system that has large folios makes one of what one call writes. */
 static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
 {
+    enum { PIECES = 16 };
+    struct iovec pieces[PIECES];
     /* Asked first, because the kernel's answer comes with SIGXFSZ. The limit may shrink in between:
      * then the signal is taken back, unless the program had one coming. */
     struct rlimit limit;
@@ -375,8 +382,12 @@ static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
         return EFBIG;
     bool had_xfsz = xfsz_pending();
     while (bytes > 0) {
-        size_t piece = bytes < sizeof zeros ? bytes : sizeof zeros;
-        ssize_t done = pwrite(fd, zeros, piece, (off_t)offset);
+        int n = 0;
+        for (size_t left = bytes; left > 0 && n < PIECES; left -= pieces[n++].iov_len) {
+            pieces[n].iov_base = zeros;
+            pieces[n].iov_len = left < sizeof zeros ? left : sizeof zeros;
+        }
+        ssize_t done = pwritev(fd, pieces, n, (off_t)offset);
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0) {
@@ -393,9 +404,39 @@ static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
     return 0;
 }
 
+static bool within_table(const void *at, size_t bytes)
+{
+    return ((uintptr_t)at ^ ((uintptr_t)at + bytes - 1)) < TABLE_BYTES;
+}
+
+/* An address with room for `bytes`, within one page of the MMU's tables; NULL: none was found. */
+static void *find_room(size_t bytes)
+{
+    char *room = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    munmap(room, 2 * bytes);
+    size_t to_table = -(uintptr_t)room & (TABLE_BYTES - 1);
+    return to_table < bytes ? room + to_table : room;
+}
+
+/* Maps a part of a file, within one page of the MMU's tables where that can be: only there does one
+ * fault make all of a large folio writable; else each page takes a fault of its own, and looks at
+ * the whole folio. */
+static void *map_part(int fd, uint64_t offset, uint32_t bytes)
+{
+    const int prot = PROT_READ | PROT_WRITE;
+    void *at = mmap(NULL, bytes, prot, MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED || within_table(at, bytes))
+        return at;
+    munmap(at, bytes);
+    /* A wish, no more: what lies there by now stays. */
+    return mmap(find_room(bytes), bytes, prot, MAP_SHARED, fd, (off_t)offset);
+}
+
 static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
 {
-    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    char *at = map_part(fd, offset, bytes);
     if (at == MAP_FAILED)
         return errno;
     if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {
