@@ -252,3 +252,14 @@ const char *mt_core_path(void)
 {
     return mt__process != NULL ? mt__process->path : "";
 }
+
+void mt_core_copy_path(char *out, size_t size)
+{
+    struct mt_os_mask mask;
+    out[0] = '\0';
+    if (mt__process == NULL)
+        return;
+    mt__lock(&mask);
+    copy_text(out, size, mt__process->path);
+    mt__unlock(&mask);
+}

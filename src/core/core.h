@@ -60,6 +60,8 @@ bool mt_core_recording(void);
 void mt_core_file_id(uint8_t out[16]);
 /* Path of the current file; "" if none. Valid until the next fork, start or part. */
 const char *mt_core_path(void);
+/* The same, whole, while other threads may begin a new part. `size`: PATH_MAX is enough. */
+void mt_core_copy_path(char *out, size_t size);
 
 /* Attaches the calling thread if it is not, rearms after a fork. False: not recording now.
  * To be called before an id is looked up for an event of `kind` when mt_id_valid() said no. */

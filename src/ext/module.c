@@ -5,6 +5,7 @@
 #include "ext/hook.h"
 
 #include <errno.h>
+#include <limits.h>
 
 PyInterpreterState *mt__interp;
 bool mt__c_functions;
@@ -312,9 +313,11 @@ PyDoc_STRVAR(path_doc, "path()\n--\n\nThe path of the present file; '': none.");
 
 static PyObject *tracer_path(PyObject *self, PyObject *unused)
 {
+    char path[PATH_MAX];
     (void)self;
     (void)unused;
-    return PyUnicode_DecodeFSDefault(mt_core_path());
+    mt_core_copy_path(path, sizeof path);
+    return PyUnicode_DecodeFSDefault(path);
 }
 
 static PyMethodDef methods[] = {
