@@ -11,6 +11,7 @@
 
 #include "base/array.h"
 #include "base/atomic.h"
+#include "base/cpu.h"
 #include "base/json.h"
 #include "sink/chrome.h"
 
@@ -89,20 +90,11 @@ static bool make_texts(const struct mt_timeline *timeline, struct mt__chrome_tex
     return good && end_text(all, from, &texts[timeline->n_funcs]);
 }
 
-static bool has_avx2(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx2");
-#else
-    return false;
-#endif
-}
-
 enum mt_status mt__chrome_texts_init(struct mt__chrome_texts *texts,
                                      const struct mt_timeline *timeline)
 {
     struct mt_buf all = {0};
-    *texts = (struct mt__chrome_texts){.n_funcs = timeline->n_funcs, .has_avx2 = has_avx2()};
+    *texts = (struct mt__chrome_texts){.n_funcs = timeline->n_funcs, .has_avx2 = mt_cpu_has_avx2()};
     texts->texts = calloc((size_t)timeline->n_funcs + 1, sizeof *texts->texts);
     bool good = texts->texts && make_texts(timeline, texts->texts, &all) && !all.failed;
     /* What is copied in any case may reach beyond the last one. */
