@@ -47,7 +47,7 @@ for arg; do
   case $arg in -*) ;; *) targets= ;; esac
 done
 
-packages="bazel-bootstrap ca-certificates libcmocka-dev libuv1-dev pkg-config python3-all-dev python3-pip-whl"
+packages="bazel-bootstrap ca-certificates libcmocka-dev libisal-dev libuv1-dev libzstd-dev pkg-config python3-all-dev python3-pip-whl zlib1g-dev"
 contents="$packages libpython-testsuite"
 export root workspace packages contents
 # In namespaces of its own: nothing stays mounted or running, however this ends.

@@ -188,7 +188,7 @@ const struct mt_outcome *mt_walk_outcome(struct mt_walk *walk);
 
 /* ---- several threads: pieces of tracks
  *
- *     struct mt_plan plan;      the order of the work: plan.tracks[0 .. plan.n_steps)
+ *     struct mt_plan plan;      the order of the work: plan.steps[0 .. plan.n_steps)
  *     struct mt_flows *flows;   one, shared by all cursors
  *     struct mt_cursor *cursor; one for each track
  *     struct mt_desk *desk;     one for each thread
@@ -197,8 +197,12 @@ const struct mt_outcome *mt_walk_outcome(struct mt_walk *walk);
  * time, by any threads; those of different tracks at any time. A run lies on the desk, so what
  * is done with it may go on while another thread takes the track's next step with another desk. */
 
+struct mt_step {
+    uint32_t track;
+    uint32_t n_words; /* of the file, at most: how long it takes */
+};
 struct mt_plan {
-    uint32_t *tracks; /* by step; by time, or track by track where WHOLE_TRACKS was asked for */
+    struct mt_step *steps; /* by time, or track by track where WHOLE_TRACKS was asked for */
     size_t n_steps;
 };
 /* MT_NOMEM. */

@@ -20,6 +20,15 @@
  * very thread. No instruction. */
 #define mt_signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
+/* In a loop that waits for another thread. */
+#if defined(__x86_64__) || defined(__i386__)
+#define mt_cpu_relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define mt_cpu_relax() __asm__ volatile("yield")
+#else
+#define mt_cpu_relax() ((void)0)
+#endif
+
 #define MT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

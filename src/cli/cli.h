@@ -14,6 +14,9 @@
 #include "mtrace/reader.h"
 #include "mtrace/sink.h"
 
+struct mt_buf;
+struct mt_codec; /* codec.h */
+
 /* Exit statuses; `run` gives the command's own. */
 enum {
     MT_EXIT_OK = 0,
@@ -66,6 +69,19 @@ void mt_cli_writes_output(void);
 /* Flushes standard output and says whether everything arrived. A closed pipe is no error. */
 int mt_cli_finish_stdout(int exit_status);
 
+/* -------------------------------------------------------------------------------- format.c */
+
+struct mt_format {
+    const struct mt_sink *sink;
+    const struct mt_codec *codec; /* NULL: not compressed */
+};
+/* By the name of a sink, with ".gz" or ".zst" behind it or without. False: there is no such sink. */
+bool mt_cli_format_of_name(const char *name, struct mt_format *out);
+/* By the longest suffix that fits; Chrome's JSON where none does. */
+void mt_cli_format_of_path(const char *path, struct mt_format *out);
+/* Appends what there is, a line each. */
+void mt_cli_formats_text(struct mt_buf *out);
+
 /* ---------------------------------------------------------------------------------- feed.c */
 
 /* A finished set through a sink. */
@@ -73,10 +89,13 @@ struct mt_feed {
     struct mt_set *set;
     const struct mt_sink *sink;
     const void *options; /* struct mt_job */
+    const struct mt_codec *codec; /* NULL: what the sink writes is handed on as it is */
     uint32_t n_workers;  /* threads that read and format; 0: one for each core that we may use */
     /* Takes what the sink writes, in order, one call at a time, on any thread. False: nobody wants
      * more, everything ends soon. NULL where the sink writes nothing. */
     bool (*write)(void *context, const char *data, size_t n_bytes);
+    /* How far it is, in any unit, now and then; as `write`. NULL: nobody asks. */
+    void (*progress)(void *context, uint64_t n_done, uint64_t n_all);
     void *context;
 };
 /* MT_OK also when `write` said no. MT_NOMEM and what the sink returned. */
@@ -88,13 +107,20 @@ enum mt_status mt_cli_feed(const struct mt_feed *feed);
  * memory, said already. */
 struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 
-/* Writes a finished set to `out_fd` (left open) in the sink's format. `out_name` is for messages.
+/* In what way. */
+struct mt_merge {
+    struct mt_format format;
+    uint32_t n_workers; /* struct mt_feed */
+    bool shows_progress; /* on a terminal */
+};
+
+/* Writes a finished set to `out_fd` (left open). `out_name` is for messages.
  * Says what went wrong and returns an exit status; a closed pipe ends it quietly with MT_EXIT_OK.
  * Faults of the set's files are reported by its reporter and also give MT_EXIT_TROUBLE. */
 int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
-                     const struct mt_sink *sink);
+                     const struct mt_merge *how);
 /* The same into a file that appears under its name only when it is complete. */
-int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_sink *sink);
+int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_merge *how);
 
 /* ---------------------------------------------------------------------------------- text.c */
 

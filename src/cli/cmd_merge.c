@@ -1,64 +1,112 @@
 /* cmd_merge.c - `mtrace merge`: trace files in, one timeline out. Called by main.c. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "cli/slice_options.h"
 
-static const char synopsis[] = "mtrace merge [-o FILE] [--events STYLE] [-q] [SLICE OPTION...] PATH...";
+static const char synopsis[] =
+    "mtrace merge [-f FORMAT] [-o FILE] [--events STYLE] [-j N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
-    "Puts what the processes recorded on one timeline, as Chrome's JSON. PATH is a .trace file or a\n"
-    "directory with such files; they may still be growing.";
+    "Puts what the processes recorded on one timeline. PATH is a .trace file or a directory with such\n"
+    "files; they may still be growing. The format is FORMAT, else what FILE's suffix says, else chrome:";
 
-/* NULL: there is no such style. */
-static const struct mt_sink *sink_of(const char *events)
+struct merge_options {
+    const char *output, *format, *events, *jobs;
+    bool quiet;
+};
+
+static struct mt_slice_options slicing; /* wrong usage leaves without freeing it */
+
+/* Fills `how`; wrong usage is said, and false returned. */
+static bool choose(const struct merge_options *merge, struct mt_merge *how)
 {
-    const char *name = !strcmp(events, "begin-end")  ? "chrome"
-                       : !strcmp(events, "complete") ? "chrome-complete"
-                                                     : "";
-    for (size_t i = 0; mt_sinks[i]; i++) {
-        if (!strcmp(mt_sinks[i]->name, name))
-            return mt_sinks[i];
+    struct mt_buf formats = {0};
+    mt_cli_format_of_path(merge->output, &how->format);
+    const struct mt_codec *codec = how->format.codec;
+    bool known = !merge->format || mt_cli_format_of_name(merge->format, &how->format);
+    if (!how->format.codec) /* the file's suffix may say so, whatever is in it */
+        how->format.codec = codec;
+    if (!known) {
+        mt_cli_formats_text(&formats);
+        mt_cli_usage("merge", "there is no format %s", merge->format);
+        fprintf(stderr, "formats:\n%s", mt_buf_text(&formats));
+        mt_buf_fini(&formats);
+        return false;
     }
-    return NULL;
+    if (!merge->events || !strcmp(merge->events, "begin-end"))
+        return true;
+    if (strcmp(merge->events, "complete"))
+        mt_cli_usage("merge", "--events is begin-end or complete, not %s", merge->events);
+    else if (how->format.sink != &mt_sink_chrome && how->format.sink != &mt_sink_chrome_complete)
+        mt_cli_usage("merge", "--events is for the format chrome, not %s", how->format.sink->name);
+    else
+        how->format.sink = &mt_sink_chrome_complete;
+    return how->format.sink == &mt_sink_chrome_complete;
 }
 
-int mt_cmd_merge(int argc, char **argv)
+static bool parse_jobs(const char *text, uint32_t *n_workers)
 {
-    const char *output = "-", *events = "begin-end";
-    static struct mt_slice_options slicing; /* usage errors leave without freeing it */
-    bool quiet = false;
-    const struct mt_option options[] = {
-        {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &output},
-        {0, "events", "STYLE", "begin-end (the default) or complete", NULL, &events},
-        {'q', "quiet", NULL, "only errors on standard error", &quiet, NULL},
-        MT_SLICE_OPTIONS(slicing),
-        {0},
-    };
+    char *end;
+    unsigned long n = strtoul(text, &end, 10);
+    *n_workers = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    return *text >= '1' && *text <= '9' && !*end;
+}
+
+static int merge_paths(char **paths, int n_paths, const char *output, const struct mt_merge *how)
+{
     int exit_status;
-    int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
-    if (n < 0)
-        return exit_status;
-    const struct mt_sink *sink = sink_of(events);
-    if (!n)
-        return mt_cli_usage("merge", "there is no PATH to merge");
-    if (!sink)
-        return mt_cli_usage("merge", "--events is begin-end or complete, not %s", events);
-    exit_status = mt_slice_options_parse(&slicing, "merge");
-    if (exit_status != MT_EXIT_OK)
-        return exit_status;
-    mt_cli_set_quiet(quiet);
     mt_cli_writes_output();
-    struct mt_set *set = mt_cli_open_set(argv + 1, n);
+    struct mt_set *set = mt_cli_open_set(paths, n_paths);
     if (!set)
         return MT_EXIT_TROUBLE;
     /* Nothing that could be read: no output that looks like a result. */
     if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(output, "-"))
-        exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", sink);
+        exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", how);
     else
-        exit_status = mt_cli_merge_to_path(set, output, sink);
+        exit_status = mt_cli_merge_to_path(set, output, how);
     mt_set_free(set);
     mt_slice_options_fini(&slicing);
     return exit_status;
+}
+
+int mt_cmd_merge(int argc, char **argv)
+{
+    struct merge_options merge = {.output = "-"};
+    const struct mt_option options[] = {
+        {'f', "format", "FORMAT", "one of the above", NULL, &merge.format},
+        {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &merge.output},
+        {0, "events", "STYLE", "of chrome: begin-end (the default) or complete", NULL,
+         &merge.events},
+        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
+         &merge.jobs},
+        {'q', "quiet", NULL, "only errors on standard error", &merge.quiet, NULL},
+        MT_SLICE_OPTIONS(slicing),
+        {0},
+    };
+    struct mt_buf text = {0};
+    struct mt_merge how = {.n_workers = 0};
+    int exit_status;
+    mt_buf_printf(&text, "%s\n", summary);
+    mt_cli_formats_text(&text);
+    text.n_bytes -= text.n_bytes > 0; /* --help has a line's end of its own */
+    int n = mt_options_parse(argc, argv, options, synopsis, mt_buf_text(&text), false, &exit_status);
+    mt_buf_fini(&text);
+    if (n < 0)
+        return exit_status;
+    if (!n)
+        return mt_cli_usage("merge", "there is no PATH to merge");
+    if (merge.jobs && !parse_jobs(merge.jobs, &how.n_workers))
+        return mt_cli_usage("merge", "-j is a number from 1 on, not %s", merge.jobs);
+    if (!choose(&merge, &how))
+        return MT_EXIT_USAGE;
+    exit_status = mt_slice_options_parse(&slicing, "merge");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
+    how.shows_progress = !merge.quiet;
+    mt_cli_set_quiet(merge.quiet);
+    return merge_paths(argv + 1, n, merge.output, &how);
 }

@@ -264,7 +264,7 @@ static int report_no_start(const char *program, int error)
     return error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-static void merge(struct mt_run_result *result)
+static void merge(struct mt_run_result *result, bool quiet)
 {
     struct timespec from, to;
     char bytes[32];
@@ -274,8 +274,9 @@ static void merge(struct mt_run_result *result)
                     mt_cli_bytes_text(result->stats.n_bytes, bytes, sizeof bytes),
                     result->place->path);
     clock_gettime(CLOCK_MONOTONIC, &from);
-    result->merged =
-        mt_cli_merge_to_path(result->set, result->output, &mt_sink_chrome) == MT_EXIT_OK;
+    struct mt_merge how = {.shows_progress = !quiet};
+    mt_cli_format_of_path(result->output, &how.format);
+    result->merged = mt_cli_merge_to_path(result->set, result->output, &how) == MT_EXIT_OK;
     clock_gettime(CLOCK_MONOTONIC, &to);
     result->merge_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
                        (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
@@ -290,7 +291,7 @@ static bool conclude(const struct run_options *run, struct mt_run_place *place,
     result.output = run->output;
     bool complete = run->output == NULL;
     if (run->output != NULL && result.set != NULL) {
-        merge(&result);
+        merge(&result, run->quiet);
         complete = result.merged;
     }
     /* What still runs still records; removing its file would be the end of that. */

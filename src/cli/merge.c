@@ -1,5 +1,5 @@
 /* merge.c - a set in, a sink's bytes out: the driver behind `mtrace merge` and `mtrace run -o`. On the
- * calling thread.
+ * calling thread, but for what feed.c does.
  *
  * Invariant: a file with the output's name is complete, or was there before; a failed write is told
  * and never lost.
@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 
 struct mt_set *mt_cli_open_set(char **paths, int n_paths)
 {
@@ -30,36 +31,20 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths)
     return NULL;
 }
 
-/* ---- writing */
-
-struct output {
-    int fd;
-    int error; /* errno of the first write that failed; nothing is written after it */
-};
-
-static bool write_out(void *context, const char *at, size_t n_left)
-{
-    struct output *output = context;
-    while (n_left) {
-        ssize_t n = write(output->fd, at, n_left);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            output->error = errno;
-            return false;
-        }
-        at += n;
-        n_left -= (size_t)n;
-    }
-    return true;
-}
-
 /* Whether everything is written, or nobody wants more of it; else it says why not. */
-static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_sink *sink)
+static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_merge *how)
 {
-    struct output output = {.fd = fd};
-    struct mt_feed feed = {.set = set, .sink = sink, .write = write_out, .context = &output};
+    struct mt_output output;
+    mt__output_init(&output, fd, how->shows_progress);
+    struct mt_feed feed = {.set = set,
+                           .sink = how->format.sink,
+                           .codec = how->format.codec,
+                           .n_workers = how->n_workers,
+                           .write = mt__output_write,
+                           .progress = mt__output_progress,
+                           .context = &output};
     enum mt_status status = mt_cli_feed(&feed);
+    mt__output_fini(&output);
     if (output.error == EPIPE)
         return true;
     if (output.error)
@@ -70,9 +55,9 @@ static bool write_all(struct mt_set *set, int fd, const char *shown, const struc
 }
 
 int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
-                     const struct mt_sink *sink)
+                     const struct mt_merge *how)
 {
-    bool written = write_all(set, out_fd, out_name, sink);
+    bool written = write_all(set, out_fd, out_name, how);
     return written && !mt_set_n_errors(set) ? MT_EXIT_OK : MT_EXIT_TROUBLE;
 }
 
@@ -134,23 +119,23 @@ static int open_unfinished(const char *path, char **out)
 }
 
 /* A terminal, pipe or /dev/null is written to as it is. */
-static int merge_in_place(struct mt_set *set, const char *path, const struct mt_sink *sink)
+static int merge_in_place(struct mt_set *set, const char *path, const struct mt_merge *how)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
         mt_cli_error("%s: cannot be written: %s", path, strerror(errno));
         return MT_EXIT_TROUBLE;
     }
-    int exit_status = mt_cli_merge_set(set, fd, path, sink);
+    int exit_status = mt_cli_merge_set(set, fd, path, how);
     close(fd);
     return exit_status;
 }
 
-int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_sink *sink)
+int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_merge *how)
 {
     struct stat st;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
-        return merge_in_place(set, path, sink);
+        return merge_in_place(set, path, how);
     char *unfinished = NULL, *real = resolve(path);
     int fd = real ? open_unfinished(real, &unfinished) : -1;
     bool made = false;
@@ -159,7 +144,7 @@ int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_s
     } else {
         struct sigaction old[N_DEADLY];
         guard_unfinished(unfinished, old);
-        made = write_all(set, fd, path, sink);
+        made = write_all(set, fd, path, how);
         /* Closing brings out the last errors of some file systems. */
         if ((close(fd) || (made && rename(unfinished, real))) && made) {
             mt_cli_error("%s: cannot be written: %s", path, strerror(errno));

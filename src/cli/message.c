@@ -1,6 +1,6 @@
 /* message.c - what the commands say on standard error. One line each: "mtrace: FILE: what".
  *
- * Texts may come from files and their names: control characters do not reach the terminal.
+ * On any thread. Texts may come from files and their names: control characters do not reach the terminal.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -29,10 +29,12 @@ static void say(const char *before, const char *format, va_list args)
 {
     char text[2 * 4096 + 512]; /* room for two paths */
     vsnprintf(text, sizeof text, format, args);
+    flockfile(stderr); /* workers speak, too */
     fputs("mtrace: ", stderr);
     fputs(before, stderr);
     mt_cli_put_text(stderr, text, strlen(text));
     putc('\n', stderr);
+    funlockfile(stderr);
 }
 
 void mt_cli_error(const char *format, ...)

@@ -318,27 +318,36 @@ static void other_record(struct mt_cursor *cursor, uint64_t word)
         cursor->counts.n_unknown_kinds++;
 }
 
-/* The records that are on the desk. */
+/* A record on the desk. */
+static void decode_one(struct mt_cursor *cursor)
+{
+    const struct mt_desk *desk = cursor->desk;
+    uint64_t word = desk->words[cursor->at - desk->base];
+    uint32_t kind = mt_record_kind(word);
+    if (!word) {
+        cursor->at = cursor->n_words;
+        return;
+    }
+    if (!mt__kind_has_func(kind)) {
+        other_record(cursor, word);
+        return;
+    }
+    cursor->at++;
+    advance(cursor, cursor->tick +
+                        ((uint64_t)mt_record_delta(word) << cursor->file->header.tick_shift));
+    if (MT_UNLIKELY(cursor->now_ns >= cursor->next_flow_ns))
+        mt__emit_flows(cursor);
+    mt__emit_call(cursor, kind, mt_record_id(word));
+}
+
+/* All of them. */
 static void decode(struct mt_cursor *cursor)
 {
     const struct mt_desk *desk = cursor->desk;
-    uint32_t tick_shift = cursor->file->header.tick_shift;
     while (cursor->at - desk->base < desk->n_words && cursor->status == MT_OK) {
-        uint64_t word = desk->words[cursor->at - desk->base];
-        uint32_t kind = mt_record_kind(word);
-        if (MT_UNLIKELY(!mt__kind_has_func(kind))) {
-            if (!word) {
-                cursor->at = cursor->n_words;
-                return;
-            }
-            other_record(cursor, word);
-            continue;
-        }
-        cursor->at++;
-        advance(cursor, cursor->tick + ((uint64_t)mt_record_delta(word) << tick_shift));
-        if (MT_UNLIKELY(cursor->now_ns >= cursor->next_flow_ns))
-            mt__emit_flows(cursor);
-        mt__emit_call(cursor, kind, mt_record_id(word));
+        mt__decode_common(cursor);
+        if (cursor->at - desk->base < desk->n_words)
+            decode_one(cursor);
     }
 }
 

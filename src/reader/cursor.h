@@ -97,6 +97,9 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
                                unsigned needs, struct mt_flows *flows);
 void mt__cursor_fini(struct mt_cursor *cursor);
 
+/* common.c: takes records from the desk as long as they are calls that begin and end as expected. */
+void mt__decode_common(struct mt_cursor *cursor);
+
 /* emit.c. All of them need now_ns to be the record's time. */
 
 /* A record of a call (mt__kind_has_func). */

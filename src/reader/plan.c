@@ -13,7 +13,7 @@
 struct part {
     uint64_t start_ns; /* never less than that of the track's chunk before */
     uint32_t track;
-    uint32_t n_steps;
+    uint32_t n_words;
     size_t idx; /* makes the order one and only */
 };
 
@@ -23,14 +23,20 @@ struct planning {
     size_t n_steps;
 };
 
-static bool add_part(struct planning *planning, uint64_t start_ns, uint32_t track, uint32_t n_steps)
+/* A chunk without records is a step, too. */
+static uint32_t steps_of(uint32_t n_words)
+{
+    return n_words ? (n_words - 1) / MT__PIECE_WORDS + 1 : 1;
+}
+
+static bool add_part(struct planning *planning, uint64_t start_ns, uint32_t track, uint32_t n_words)
 {
     if (!MT_ARRAY_ROOM(planning->parts, planning->capacity, planning->n_parts + 1))
         return false;
     planning->parts[planning->n_parts] =
-        (struct part){start_ns, track, n_steps, planning->n_parts};
+        (struct part){start_ns, track, n_words, planning->n_parts};
     planning->n_parts++;
-    planning->n_steps += n_steps;
+    planning->n_steps += steps_of(n_words);
     return true;
 }
 
@@ -51,13 +57,12 @@ static bool add_track(struct planning *planning, const struct mt_set *set, uint3
                 return true;
             next_seq = chunk->seq + 1;
             uint64_t start_ns = mt__file_ns(file, chunk->start_tick);
-            uint32_t n_steps = chunk->n_words ? (chunk->n_words - 1) / MT__PIECE_WORDS + 1 : 1;
             former_ns = start_ns > former_ns ? start_ns : former_ns;
-            if (!add_part(planning, former_ns, track, n_steps))
+            if (!add_part(planning, former_ns, track, chunk->n_words))
                 return false;
         }
     }
-    return planning->n_parts > n_before || add_part(planning, former_ns, track, 1);
+    return planning->n_parts > n_before || add_part(planning, former_ns, track, 0);
 }
 
 static int compare_parts(const void *a, const void *b)
@@ -66,6 +71,17 @@ static int compare_parts(const void *a, const void *b)
     if (x->start_ns != y->start_ns)
         return x->start_ns < y->start_ns ? -1 : 1;
     return (x->idx > y->idx) - (x->idx < y->idx);
+}
+
+/* There is room. */
+static void add_steps(struct mt_plan *plan, const struct part *part)
+{
+    uint32_t n_left = part->n_words;
+    do {
+        uint32_t n = n_left < MT__PIECE_WORDS ? n_left : MT__PIECE_WORDS;
+        plan->steps[plan->n_steps++] = (struct mt_step){part->track, n};
+        n_left -= n;
+    } while (n_left);
 }
 
 enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsigned needs)
@@ -77,18 +93,16 @@ enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsi
         good = set->tracks[track].left_out || add_track(&planning, set, track);
     if (good && planning.n_parts && !(needs & MT_NEEDS_WHOLE_TRACKS))
         qsort(planning.parts, planning.n_parts, sizeof *planning.parts, compare_parts);
-    plan->tracks = good ? malloc((planning.n_steps + 1) * sizeof *plan->tracks) : NULL;
-    for (size_t i = 0; plan->tracks && i < planning.n_parts; i++) {
-        for (uint32_t k = 0; k < planning.parts[i].n_steps; k++)
-            plan->tracks[plan->n_steps++] = planning.parts[i].track;
-    }
+    plan->steps = good ? malloc((planning.n_steps + 1) * sizeof *plan->steps) : NULL;
+    for (size_t i = 0; plan->steps && i < planning.n_parts; i++)
+        add_steps(plan, &planning.parts[i]);
     free(planning.parts);
-    return plan->tracks ? MT_OK : MT_NOMEM;
+    return plan->steps ? MT_OK : MT_NOMEM;
 }
 
 void mt_plan_fini(struct mt_plan *plan)
 {
-    free(plan->tracks);
+    free(plan->steps);
     *plan = (struct mt_plan){0};
 }
 

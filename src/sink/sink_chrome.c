@@ -9,25 +9,14 @@
  *   M     names and order of processes and threads (chrome_meta.c)
  * Times are microseconds with three decimals.
  *
- * Speed: what a line has of its function is made once, before the first line; what it has of its track
- * once for each run; times are looked up three digits at a time, behind digits that are made once a
- * millisecond.
+ * Nearly all lines are written by chrome_calls.c; here is what is rare, and X lines.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/array.h"
 #include "base/json.h"
 #include "sink/chrome.h"
-
-#define NS_PER_MS 1000000u
-
-/* What follows pid and tid in a B or X line of a function. */
-struct suffix {
-    const char *data;
-    uint32_t n_bytes;
-};
 
 /* An open call, for X lines only. */
 struct open_call {
@@ -47,10 +36,8 @@ struct calls {
 /* Constant while runs are written, but for `calls`. */
 struct chrome {
     const struct mt_timeline *timeline;
-    struct suffix *suffixes; /* by function */
-    struct mt_arena arena;   /* their texts */
-    struct calls *calls;     /* by track; NULL: B and E lines */
-    char thousand[1000][4];  /* "000." to "999." */
+    struct mt__chrome_texts texts;
+    struct calls *calls; /* by track; NULL: B and E lines */
 };
 
 /* One run that is being written. */
@@ -58,11 +45,7 @@ struct writer {
     const struct chrome *chrome;
     struct mt_buf *out;
     struct calls *calls;
-    char track[48]; /* ,"pid":P,"tid":T */
-    size_t track_bytes;
-    uint64_t ms_ns; /* the digits below are of this millisecond */
-    char ms_digits[16];
-    size_t ms_bytes;
+    struct mt__chrome_track track;
 };
 
 /* ---------------------------------------------------------------------------------------- times */
@@ -75,133 +58,34 @@ void mt__chrome_time(struct mt_buf *out, uint64_t ns)
     mt_buf_append(out, decimals, sizeof decimals);
 }
 
-static void set_ms(struct writer *writer, uint64_t ns)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-    for (uint64_t ms = ns / NS_PER_MS; ms; ms /= 10)
-        digits[--at] = (char)('0' + ms % 10);
-    writer->ms_ns = ns - ns % NS_PER_MS;
-    writer->ms_bytes = sizeof digits - at; /* at most 14 */
-    memcpy(writer->ms_digits, digits + at, writer->ms_bytes);
-}
-
-/* Writes the time and returns where it ends; there must be room for 32 bytes. */
-static inline char *put_time(struct writer *writer, char *at, uint64_t ns)
-{
-    if (ns - writer->ms_ns >= NS_PER_MS)
-        set_ms(writer, ns);
-    uint32_t rest = (uint32_t)(ns - writer->ms_ns);
-    uint32_t us = rest / 1000;
-    memcpy(at, writer->ms_digits, sizeof writer->ms_digits);
-    at += writer->ms_bytes;
-    /* In the first millisecond there is nothing in front, and JSON wants no leading zeros. */
-    uint32_t skip = writer->ms_bytes ? 0 : us < 10 ? 2 : us < 100 ? 1 : 0;
-    memcpy(at, writer->chrome->thousand[us] + skip, 4);
-    memcpy(at + 4 - skip, writer->chrome->thousand[rest % 1000], 4);
-    return at + 7 - skip;
-}
-
-/* --------------------------------------------------------------------------------------- suffix */
-
-static void append_name(struct mt_buf *out, const struct mt_func *func)
-{
-    mt_buf_append_text(out, ",\"name\":\"");
-    if (func->owner.n_bytes) {
-        mt_json_escape(out, func->owner.data, func->owner.n_bytes);
-        mt_buf_append_char(out, '.');
-    }
-    mt_json_escape(out, func->name.data, func->name.n_bytes);
-    mt_buf_append_text(out, func->kind == MT_FUNC_C ? "\",\"cat\":\"c\"" : "\",\"cat\":\"python\"");
-}
-
-static void append_suffix(struct mt_buf *out, const struct mt_func *func, bool reopened)
-{
-    append_name(out, func);
-    if (func->file.n_bytes || reopened)
-        mt_buf_append_text(out, ",\"args\":{");
-    if (func->file.n_bytes) {
-        mt_buf_append_text(out, "\"file\":\"");
-        mt_json_escape(out, func->file.data, func->file.n_bytes);
-        mt_buf_append_char(out, ':');
-        mt_buf_append_u64(out, func->line);
-        mt_buf_append_char(out, '"');
-    }
-    if (reopened)
-        mt_buf_append_text(out, func->file.n_bytes ? ",\"open\":true" : "\"open\":true");
-    mt_buf_append_text(out, func->file.n_bytes || reopened ? "}}" : "}");
-}
-
-static bool make_suffixes(struct chrome *chrome)
-{
-    struct mt_buf scratch = {0};
-    bool good = true;
-    for (uint32_t i = 0; good && i < chrome->timeline->n_funcs; i++) {
-        mt_buf_clear(&scratch);
-        append_suffix(&scratch, &chrome->timeline->funcs[i], false);
-        char *data = scratch.failed || scratch.n_bytes > UINT32_MAX
-                         ? NULL
-                         : mt_arena_bytes(&chrome->arena, scratch.n_bytes);
-        good = data;
-        if (!good)
-            break;
-        memcpy(data, scratch.data, scratch.n_bytes);
-        chrome->suffixes[i] = (struct suffix){data, (uint32_t)scratch.n_bytes};
-    }
-    mt_buf_fini(&scratch);
-    return good;
-}
-
 /* ---------------------------------------------------------------------------------------- lines */
 
-/* A comma and the line's phase and time. Longer than any of them. */
-#define HEAD_BYTES 64u
-
-#define PUT(at, text) (memcpy((at), (text), sizeof(text) - 1), (at) + sizeof(text) - 1)
-
-static inline char *put_track(const struct writer *writer, char *at)
-{
-    memcpy(at, writer->track, sizeof writer->track);
-    return at + writer->track_bytes;
-}
-
 /* B, or X where `dur_ns` is given. */
-static inline void begin_line(struct writer *writer, uint64_t ts_ns, const uint64_t *dur_ns,
-                              uint32_t func, uint16_t flags)
+static void begin_line(struct writer *writer, uint64_t ts_ns, const uint64_t *dur_ns, uint32_t func,
+                       uint16_t flags)
 {
-    const struct suffix *suffix = &writer->chrome->suffixes[func];
-    char *start =
-        mt_buf_reserve(writer->out, 2 * HEAD_BYTES + sizeof writer->track + suffix->n_bytes);
-    if (!start)
-        return;
-    char *at = PUT(start, ",\n{\"ph\":\"");
-    *at++ = dur_ns ? 'X' : 'B';
-    at = PUT(at, "\",\"ts\":");
-    at = put_time(writer, at, ts_ns);
+    const struct mt__chrome_texts *texts = &writer->chrome->texts;
+    const struct mt__chrome_text *suffix = &texts->texts[func];
+    struct mt_buf *out = writer->out;
+    mt_buf_append_text(out, dur_ns ? ",\n{\"ph\":\"X\",\"ts\":" : ",\n{\"ph\":\"B\",\"ts\":");
+    mt__chrome_time(out, ts_ns);
     if (dur_ns) {
-        at = PUT(at, ",\"dur\":");
-        at = put_time(writer, at, *dur_ns);
+        mt_buf_append_text(out, ",\"dur\":");
+        mt__chrome_time(out, *dur_ns);
     }
-    at = put_track(writer, at);
-    bool reopened = flags & MT_EVENT_REOPENED;
-    if (!reopened) {
-        memcpy(at, suffix->data, suffix->n_bytes);
-        at += suffix->n_bytes;
-    }
-    mt_buf_commit(writer->out, (size_t)(at - start));
-    if (reopened)
-        append_suffix(writer->out, &writer->chrome->timeline->funcs[func], true);
+    mt_buf_append(out, writer->track.text, writer->track.n_bytes);
+    if (flags & MT_EVENT_REOPENED)
+        mt__chrome_suffix(out, &writer->chrome->timeline->funcs[func], true);
+    else
+        mt_buf_append(out, mt__chrome_text_data(texts, suffix), suffix->n_bytes);
 }
 
-static inline void end_line(struct writer *writer, uint64_t ts_ns)
+static void end_line(struct writer *writer, uint64_t ts_ns)
 {
-    char *start = mt_buf_reserve(writer->out, HEAD_BYTES + sizeof writer->track + 1);
-    if (!start)
-        return;
-    char *at = PUT(start, ",\n{\"ph\":\"E\",\"ts\":");
-    at = put_track(writer, put_time(writer, at, ts_ns));
-    *at++ = '}';
-    mt_buf_commit(writer->out, (size_t)(at - start));
+    mt_buf_append_text(writer->out, ",\n{\"ph\":\"E\",\"ts\":");
+    mt__chrome_time(writer->out, ts_ns);
+    mt_buf_append(writer->out, writer->track.text, writer->track.n_bytes);
+    mt_buf_append_char(writer->out, '}');
 }
 
 static void lost_line(struct writer *writer, const struct mt_event *event)
@@ -210,7 +94,7 @@ static void lost_line(struct writer *writer, const struct mt_event *event)
     struct mt_buf *out = writer->out;
     mt_buf_append_text(out, ",\n{\"ph\":\"i\",\"ts\":");
     mt__chrome_time(out, event->ts_ns);
-    mt_buf_append(out, writer->track, writer->track_bytes);
+    mt_buf_append(out, writer->track.text, writer->track.n_bytes);
     mt_buf_append_text(out, ",\"s\":\"t\",\"name\":\"events lost\",\"cat\":\"mtrace\",\"args\":{");
     if (lost->n_events)
         mt_buf_printf(out, "\"count\":%llu,", (unsigned long long)lost->n_events);
@@ -281,23 +165,30 @@ static struct writer writer_of(struct chrome *chrome, const struct mt_run *run, 
         .out = out,
         .calls = chrome->calls ? &chrome->calls[run->track] : NULL,
     };
-    int n = snprintf(writer.track, sizeof writer.track, ",\"pid\":%u,\"tid\":%u",
+    int n = snprintf(writer.track.text, sizeof writer.track.text, ",\"pid\":%u,\"tid\":%u",
                      chrome->timeline->processes[track->process].pid, track->tid);
-    writer.track_bytes = (size_t)n; /* at most 34 */
+    writer.track.n_bytes = (size_t)n;
     return writer;
+}
+
+static void unusual_line(struct writer *writer, const struct mt_event *event)
+{
+    if (event->type == MT_EVENT_BEGIN)
+        begin_line(writer, event->ts_ns, NULL, event->func, event->flags);
+    else if (event->type == MT_EVENT_END)
+        end_line(writer, event->ts_ns);
+    else if (event->type == MT_EVENT_LOST)
+        lost_line(writer, event);
 }
 
 static enum mt_status begin_end_chunk(void *state, const struct mt_run *run, struct mt_buf *out)
 {
+    const struct chrome *chrome = state;
     struct writer writer = writer_of(state, run, out);
     for (uint32_t i = 0; i < run->n_events; i++) {
-        const struct mt_event *event = &run->events[i];
-        if (event->type == MT_EVENT_BEGIN)
-            begin_line(&writer, event->ts_ns, NULL, event->func, event->flags);
-        else if (event->type == MT_EVENT_END)
-            end_line(&writer, event->ts_ns);
-        else if (event->type == MT_EVENT_LOST)
-            lost_line(&writer, event);
+        i = mt__chrome_calls(&chrome->texts, &writer.track, run, i, out);
+        if (i < run->n_events)
+            unusual_line(&writer, &run->events[i]);
     }
     return out->failed ? MT_NOMEM : MT_OK;
 }
@@ -322,8 +213,7 @@ static void free_chrome(struct chrome *chrome)
 {
     for (uint32_t i = 0; chrome->calls && i < chrome->timeline->n_tracks; i++)
         free(chrome->calls[i].calls);
-    mt_arena_fini(&chrome->arena);
-    free(chrome->suffixes);
+    mt__chrome_texts_fini(&chrome->texts);
     free(chrome->calls);
     free(chrome);
 }
@@ -336,17 +226,11 @@ static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void *
     if (!chrome)
         return MT_NOMEM;
     chrome->timeline = timeline;
-    chrome->suffixes = calloc(timeline->n_funcs + 1, sizeof *chrome->suffixes);
     if (is_complete)
         chrome->calls = calloc(timeline->n_tracks + 1, sizeof *chrome->calls);
-    for (int i = 0; i < 1000; i++) {
-        char digits[4] = {(char)('0' + i / 100), (char)('0' + i / 10 % 10), (char)('0' + i % 10),
-                          '.'};
-        memcpy(chrome->thousand[i], digits, sizeof digits);
-    }
     mt_buf_append_text(out, "[\n");
-    if (!chrome->suffixes || (is_complete && !chrome->calls) || !make_suffixes(chrome) ||
-        mt__chrome_metadata(timeline, out) != MT_OK) {
+    if (mt__chrome_texts_init(&chrome->texts, timeline) != MT_OK ||
+        (is_complete && !chrome->calls) || mt__chrome_metadata(timeline, out) != MT_OK) {
         free_chrome(chrome);
         return MT_NOMEM;
     }

@@ -22,7 +22,8 @@ REACHES = {
     # The reading wing: never the core, nor the system below the reader and the sinks.
     "reader": GROUND | {"src/base", "src/reader"},
     "sink": GROUND | {"src/base", "src/sink"},
-    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/sink", "src/cli", "@libuv"},
+    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/sink", "src/cli",
+                     "@isal", "@libuv", "@zlib", "@zstd"},
 }
 # Where Bazel keeps the compiler's settings and the root's config_settings: nobody's code.
 NOBODYS = {"", "@bazel_tools", "@local_config_cc", "@rules_cc"}

@@ -8,8 +8,8 @@ commands="merge info check"
 for command in report; do
   "$MTRACE" --help | grep -q "^  $command " && commands="$commands $command"
 done
-# Every format of merge, where there is a choice.
-formats=$("$MTRACE" merge --help | sed -nE 's/^ *(-f, )?--format .*[:(] *([a-z, -]+)\)?$/\2/p' | tr -d ,)
+formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z-]*\) .*/\1/p')
+has "this test reads the formats" "$formats" chrome
 
 # told STATUS MESSAGES PATH...: what each command says of these paths, and how it ends
 told() {

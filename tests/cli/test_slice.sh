@@ -49,6 +49,11 @@ same "complete events are sliced, too; those that begin at one time are pairs" \
   "$("$MTRACE" merge --events complete --tid 100 --from 4.5us --to 7.5us traces |
     sed -nE 's/.*"ph":"([BEX])".*/\1/p' | sort | paste -sd "")" BBEEXX
 
+for slice in "--from 4us --to 9ms" "--min-duration 1us --pid 100" "--exclude numbers --max-depth 2"; do
+  # shellcheck disable=SC2086
+  same "any number of threads: $slice" "$("$MTRACE" merge -j 3 $slice traces)" "$("$MTRACE" merge -j 1 $slice traces)"
+done
+
 # --- notes and wrong usage
 same "nothing is left" "$(status "$MTRACE" merge --pid 7,100 --include x traces)" 0
 same "is told" "$(cat err.txt)" \

@@ -46,20 +46,61 @@ void assert_bytes(const struct mt_sink *sink, const struct mt_timeline *timeline
     assert_bytes_with_flows(sink, timeline, events, n_events, NULL, 0, expected);
 }
 
+struct reading {
+    struct mt_plan plan;
+    struct mt_flows *flows;
+    struct mt_desk *desk;
+    struct mt_cursor **cursors; /* by track */
+    uint64_t *n_lost_told;
+};
+
+static void open_reading(struct reading *reading, struct mt_set *set, unsigned needs)
+{
+    const struct mt_timeline *timeline = mt_set_timeline(set);
+    assert_int_equal(mt_plan_init(&reading->plan, set, needs), MT_OK);
+    assert_int_equal(mt_flows_new(set, &reading->flows), MT_OK);
+    assert_int_equal(mt_desk_new(set, &reading->desk), MT_OK);
+    reading->cursors = calloc(timeline->n_tracks + 1, sizeof *reading->cursors);
+    reading->n_lost_told = calloc(timeline->n_processes + 1, sizeof *reading->n_lost_told);
+    assert_true(reading->cursors && reading->n_lost_told);
+    for (uint32_t i = 0; i < timeline->n_tracks; i++)
+        assert_int_equal(mt_cursor_new(set, i, needs, reading->flows, &reading->cursors[i]), MT_OK);
+}
+
+static void close_reading(struct reading *reading, const struct mt_timeline *timeline)
+{
+    for (uint32_t i = 0; i < timeline->n_tracks; i++) {
+        assert_int_equal(mt_cursor_status(reading->cursors[i]), MT_OK);
+        mt_cursor_free(reading->cursors[i]);
+    }
+    free(reading->cursors);
+    free(reading->n_lost_told);
+    mt_desk_free(reading->desk);
+    mt_flows_free(reading->flows);
+    mt_plan_fini(&reading->plan);
+}
+
 void append_set_bytes(struct mt_buf *out, struct mt_set *set, const struct mt_sink *sink)
 {
     const struct mt_timeline *timeline = mt_set_timeline(set);
     struct mt_job job = {.timeline = timeline, .n_workers = 1};
-    struct mt_walk *walk;
-    struct mt_run run;
+    struct reading reading = {0};
+    struct mt_outcome outcome = {0};
     void *state;
-    assert_int_equal(mt_walk_new(set, sink->needs, &walk), MT_OK);
+    open_reading(&reading, set, sink->needs);
     assert_int_equal(sink->begin(&job, out, &state), MT_OK);
-    for (uint32_t track = 0; track < timeline->n_tracks; track++) {
-        for (mt_walk_start(walk, track); mt_walk_next(walk, &run);)
-            assert_int_equal(sink->chunk(state, &run, out), MT_OK);
+    for (size_t i = 0; i < reading.plan.n_steps; i++) {
+        uint32_t track = reading.plan.steps[i].track;
+        struct mt_run run;
+        if (!mt_cursor_next(reading.cursors[track], reading.desk, &run))
+            continue;
+        assert_int_equal(sink->chunk(state, &run, out), MT_OK);
+        if (run.last)
+            reading.n_lost_told[timeline->tracks[track].process] +=
+                mt_cursor_counts(reading.cursors[track])->n_lost;
     }
-    assert_int_equal(mt_walk_status(walk), MT_OK);
-    assert_int_equal(sink->end(state, mt_walk_outcome(walk), out), MT_OK);
-    mt_walk_free(walk);
+    outcome.flows = mt_flows_settled(reading.flows, &outcome.n_flows);
+    outcome.n_lost_told = reading.n_lost_told;
+    assert_int_equal(sink->end(state, &outcome, out), MT_OK);
+    close_reading(&reading, timeline);
 }

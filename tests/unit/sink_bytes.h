@@ -22,7 +22,7 @@ void assert_bytes_with_flows(const struct mt_sink *sink, const struct mt_timelin
                              const struct mt_event *events, uint32_t n_events,
                              const struct mt_flow *flows, size_t n_flows, const char *expected);
 
-/* Appends what a sink writes for a set, its tracks in their order. */
+/* Appends what a sink writes for a set, step by step as the plan has it. */
 void append_set_bytes(struct mt_buf *out, struct mt_set *set, const struct mt_sink *sink);
 
 #endif /* MT_TESTS_SINK_BYTES_H_ */

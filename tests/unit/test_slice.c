@@ -365,7 +365,7 @@ static void assert_left(const struct mt_slice *slice, const char *processes, con
     assert_string_equal(was, tracks);
     assert_int_equal(mt_plan_init(&plan, set, 0), MT_OK);
     for (size_t i = 0; i < plan.n_steps; i++)
-        assert_false(timeline->tracks[plan.tracks[i]].left_out);
+        assert_false(timeline->tracks[plan.steps[i].track].left_out);
     mt_plan_fini(&plan);
     assert_string_equal(mt_buf_text(&told.text), notes);
     told_fini(&told);
