@@ -35,7 +35,7 @@
 #include "mtrace/event.h"
 #include "mtrace/status.h"
 
-#define MT_PROFILE_NEEDS (MT_NEEDS_PAIRS | MT_NEEDS_SERIAL)
+#define MT_PROFILE_NEEDS (MT_NEEDS_PAIRS | MT_NEEDS_SERIAL | MT_NEEDS_NO_ORDER)
 
 /* Keys times groups are below it. */
 #define MT_PROFILE_MAX_CELLS (1u << 28)
