@@ -12,6 +12,10 @@ struct mt_output {
     bool is_regular; /* a file of a file system */
     uint64_t n_bytes; /* written */
 
+    /* Of a regular file: offsets of what is on its way to the disk. */
+    uint64_t sent_from, sent_to;
+    uint64_t next_window; /* when so many bytes are written */
+
     /* What is said on a terminal. */
     bool shows_progress, shown;
     uint64_t start_ns, last_ns; /* CLOCK_MONOTONIC */
