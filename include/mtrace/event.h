@@ -161,6 +161,7 @@ struct mt_outcome {
 #define MT_NEEDS_FIRST 2u  /* MT_EVENT_FIRST */
 #define MT_NEEDS_SERIAL 4u /* runs of a track one after the other, see mt_sink.chunk */
 #define MT_NEEDS_WHOLE_TRACKS 8u /* all runs of a track before those of the next, in their order */
+#define MT_NEEDS_NO_ORDER 16u /* chunk() writes nothing: tracks may take turns as it suits the threads */
 
 /* Consecutive events of one track. */
 struct mt_run {

@@ -28,6 +28,8 @@ int mt_cmd_run(int argc, char **argv);
 int mt_cmd_merge(int argc, char **argv);
 int mt_cmd_info(int argc, char **argv);
 int mt_cmd_check(int argc, char **argv);
+int mt_cmd_report(int argc, char **argv);
+int mt_cmd_diff(int argc, char **argv);
 
 /* ------------------------------------------------------------------------------- options.c */
 
@@ -110,6 +112,7 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 /* In what way. */
 struct mt_merge {
     struct mt_format format;
+    const void *options; /* struct mt_job */
     uint32_t n_workers; /* struct mt_feed */
     bool shows_progress; /* on a terminal */
 };

@@ -38,6 +38,7 @@ static bool write_all(struct mt_set *set, int fd, const char *shown, const struc
     mt__output_init(&output, fd, how->shows_progress);
     struct mt_feed feed = {.set = set,
                            .sink = how->format.sink,
+                           .options = how->options,
                            .codec = how->format.codec,
                            .n_workers = how->n_workers,
                            .write = mt__output_write,

@@ -54,6 +54,23 @@ for slice in "--from 4us --to 9ms" "--min-duration 1us --pid 100" "--exclude num
   same "any number of threads: $slice" "$("$MTRACE" merge -j 3 $slice traces)" "$("$MTRACE" merge -j 1 $slice traces)"
 done
 
+# --- numbers: those of what is left
+# report OPTION...: calls, ns of their own and ns of each function
+report() { "$MTRACE" report -f csv -s name "$@" traces | sed 1d | cut -d, -f1,3,5; }
+same "a report of a slice" "$(report --tid 100 --from 4.5us --to 7.5us)" "$(cat <<'END'
+0,0,3000
+1,1800,1800
+0,1200,3000
+END
+)"
+same "of some functions" "$(report --pid 100 --include numbers | cut -d, -f1)" 4
+same "a diff of one process with another" \
+  "$("$MTRACE" diff --processes -f csv --include 'work.*' 100 101 traces | sed 1d | cut -d, -f1,2)" "6,1"
+for command in report "diff traces"; do
+  # shellcheck disable=SC2086
+  same "$command: wrong usage" "$(status "$MTRACE" $command --from soon traces)" 2
+done
+
 # --- notes and wrong usage
 same "nothing is left" "$(status "$MTRACE" merge --pid 7,100 --include x traces)" 0
 same "is told" "$(cat err.txt)" \

@@ -1,0 +1,161 @@
+/* cmd_report.c - `mtrace report`: trace files in, numbers per function out. Called by main.c. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/report.h"
+#include "cli/slice_options.h"
+
+static const char synopsis[] = "mtrace report [-s KEY] [-n N] [-p] [--by WHAT] [--callers NAME] "
+                               "[--callees NAME] [--slowest N] [-f FORMAT] [-o FILE] [-j N] "
+                               "[--width N] [-q] [SLICE OPTION...] PATH...";
+static const char summary[] =
+    "Adds up what the processes recorded: calls and times of each function, in cProfile's columns.\n"
+    "PATH is a .trace file or a directory with such files; they may still be growing.";
+
+#define DEFAULT_TOP "30"
+
+static bool parse_number(const char *text, uint32_t *n)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *n = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+    return *text >= '0' && *text <= '9' && !*end;
+}
+
+struct name {
+    const char *name;
+    int value;
+};
+
+/* -1: there is no such name. */
+static int named(const struct name *names, const char *wanted)
+{
+    for (; names->name; names++) {
+        if (!strcmp(names->name, wanted))
+            return names->value;
+    }
+    return -1;
+}
+
+/* With the other names that pstats has for some of them. */
+static const struct name sorts[] = {
+    {"ncalls", MT_SORT_NCALLS},   {"calls", MT_SORT_NCALLS},      {"tottime", MT_SORT_TOTTIME},
+    {"time", MT_SORT_TOTTIME},    {"cumtime", MT_SORT_CUMTIME},   {"cumulative", MT_SORT_CUMTIME},
+    {"percall", MT_SORT_PERCALL}, {"mean", MT_SORT_MEAN},         {"p50", MT_SORT_P50},
+    {"p95", MT_SORT_P95},         {"p99", MT_SORT_P99},           {"max", MT_SORT_MAX},
+    {"name", MT_SORT_NAME},       {"file", MT_SORT_FILE},         {"filename", MT_SORT_FILE},
+    {NULL, 0},
+};
+static const struct name kinds[] = {
+    {"function", MT_REPORT_FUNCTIONS},
+    {"process", MT_REPORT_PROCESSES},
+    {"thread", MT_REPORT_THREADS},
+    {"file", MT_REPORT_FILES},
+    {NULL, 0},
+};
+
+struct words {
+    const char *sort, *top, *by, *callers, *callees, *slowest, *format, *output, *jobs, *width;
+    bool durations, quiet;
+};
+
+/* What was asked for; false: that is wrong usage, and said. */
+static bool understand(const struct words *words, struct mt_report *report, uint32_t *n_workers)
+{
+    uint32_t n_top = 0, width = 0;
+    int sort = named(sorts, words->sort), kind = named(kinds, words->by ? words->by : "function");
+    int n_questions = !!words->by + !!words->callers + !!words->callees + !!words->slowest;
+    bool for_programs = false;
+    if (sort < 0)
+        mt_cli_usage("report", "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, max, "
+                     "name or file, not %s", words->sort);
+    else if (kind < 0)
+        mt_cli_usage("report", "--by is function, process, thread or file, not %s", words->by);
+    else if (n_questions > 1)
+        mt_cli_usage("report", "--by, --callers, --callees and --slowest are different reports; "
+                     "ask for one");
+    else if (!mt_table_format_named(words->format, &report->format))
+        mt_cli_usage("report", "-f is table, markdown, json or csv, not %s", words->format);
+    else if (words->jobs && (!parse_number(words->jobs, n_workers) || !*n_workers))
+        mt_cli_usage("report", "-j is a number from 1 on, not %s", words->jobs);
+    else if (words->top && !parse_number(words->top, &n_top))
+        mt_cli_usage("report", "-n is a number, 0 for all, not %s", words->top);
+    else if (words->slowest && (!parse_number(words->slowest, &n_top) || !n_top || n_top > 1000000))
+        mt_cli_usage("report", "--slowest is a number from 1 to 1000000, not %s", words->slowest);
+    else if (words->width && !parse_number(words->width, &width))
+        mt_cli_usage("report", "--width is a number, 0 for any, not %s", words->width);
+    else {
+        for_programs = report->format == MT_TABLE_JSON || report->format == MT_TABLE_CSV;
+        if (!words->top && !words->slowest && !for_programs)
+            parse_number(DEFAULT_TOP, &n_top);
+        report->n_top = n_top ? n_top : SIZE_MAX;
+        report->sort = (enum mt_report_sort)sort;
+        report->kind = words->callers   ? MT_REPORT_CALLERS
+                       : words->callees ? MT_REPORT_CALLEES
+                       : words->slowest ? MT_REPORT_SLOWEST
+                                        : (enum mt_report_kind)kind;
+        report->pattern = words->callers ? words->callers : words->callees;
+        report->durations = words->durations || (sort >= MT_SORT_MEAN && sort <= MT_SORT_MAX);
+        report->width = width;
+        return true;
+    }
+    return false;
+}
+
+static struct mt_slice_options slicing; /* wrong usage leaves without freeing it */
+
+int mt_cmd_report(int argc, char **argv)
+{
+    struct words words = {.sort = "tottime", .format = "table", .output = "-"};
+    const struct mt_option options[] = {
+        {'s', "sort", "KEY", "ncalls, tottime (the default), cumtime, percall, mean, p50, p95, p99, max, name, file", NULL, &words.sort},
+        {'n', "top", "N", "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all", NULL, &words.top},
+        {'p', "percentiles", NULL, "mean, p50, p95, p99 and max of single calls, too", &words.durations, NULL},
+        {0, "by", "WHAT", "a row for each function (the default), process, thread or file", NULL, &words.by},
+        {0, "callers", "NAME", "who called the functions of that name, or glob", NULL, &words.callers},
+        {0, "callees", "NAME", "whom the functions of that name, or glob, called", NULL, &words.callees},
+        {0, "slowest", "N", "the N slowest single calls, with time and place", NULL, &words.slowest},
+        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL, &words.format},
+        {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
+        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL, &words.jobs},
+        {0, "width", "N", "shorten names to lines of N; default: the terminal's, else any", NULL, &words.width},
+        {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
+        MT_SLICE_OPTIONS(slicing),
+        {0},
+    };
+    struct mt_report report = {0};
+    int exit_status;
+    uint32_t n_workers = 0;
+    int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
+    if (n < 0)
+        return exit_status;
+    if (!n)
+        return mt_cli_usage("report", "there is no PATH to report on");
+    if (!understand(&words, &report, &n_workers))
+        return MT_EXIT_USAGE;
+    exit_status = mt_slice_options_parse(&slicing, "report");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
+    if (!words.width)
+        report.width = mt_cli_output_width(words.output);
+    mt_cli_set_quiet(words.quiet);
+    mt_cli_writes_output();
+    struct mt_set *set = mt_cli_open_set(argv + 1, n);
+    if (!set)
+        return MT_EXIT_TROUBLE;
+    struct mt_merge how = {.format = {.sink = &mt__report_sink},
+                           .options = &report,
+                           .n_workers = n_workers,
+                           .shows_progress = !words.quiet};
+    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
+        exit_status = MT_EXIT_TROUBLE;
+    else if (!strcmp(words.output, "-"))
+        exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", &how);
+    else
+        exit_status = mt_cli_merge_to_path(set, words.output, &how);
+    mt_set_free(set);
+    mt_slice_options_fini(&slicing);
+    return exit_status;
+}
