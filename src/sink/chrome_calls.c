@@ -7,6 +7,9 @@
  * branch on a length, and none on B or E, which nobody can foresee. With many names the wait is for the
  * memory where they are, so it is asked for some events ahead.
  */
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 
 #include "base/array.h"
@@ -89,10 +92,18 @@ static bool make_texts(const struct mt_timeline *timeline, struct mt__chrome_tex
     return good && end_text(all, from, &texts[timeline->n_funcs]);
 }
 
+/* The CPU has it, and the system keeps its registers. (__builtin_cpu_supports() needs a symbol that
+ * the linker does not find any more once it has optimized across files.) */
 static bool has_avx2(void)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx2");
+    enum { YMM_STATE = 6 };
+    unsigned a, b, c, d, state, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return false;
+    __asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+    return (state & YMM_STATE) == YMM_STATE && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (b & bit_AVX2);
 #else
     return false;
 #endif

@@ -137,8 +137,9 @@ static void read_by_plan(struct mt_set *set, bool is_sliced, uint64_t n_events)
     for (uint32_t i = 0; i < timeline->n_tracks; i++)
         REQUIRE(mt_cursor_new(set, i, MT_NEEDS_PAIRS, flows, &cursors[i]) == MT_OK);
     for (size_t i = 0; i < plan.n_steps; i++) {
-        if (mt_cursor_next(cursors[plan.steps[i].track], desk, &run))
-            verify_run(&run, &states[plan.steps[i].track]);
+        uint32_t track = plan.steps[i].track;
+        if (mt_cursor_next(cursors[track], desk, &run))
+            verify_run(&run, &states[track]);
     }
     for (uint32_t i = 0; i < timeline->n_tracks; i++) {
         REQUIRE(states[i].is_over != timeline->tracks[i].left_out);
