@@ -8,8 +8,9 @@
 #include "cli/diff.h"
 #include "cli/slice_options.h"
 
-static const char synopsis[] = "mtrace diff [-n N] [--fail-above PERCENT] [--measure M] [--min-time T] "
-                               "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] [SLICE OPTION...] A B [PATH...]";
+static const char synopsis[] = "mtrace diff [-n N] [--fail-above PCT] [--measure M] [--min-time T] "
+                               "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] "
+                               "[SLICE OPTION...] A B [PATH...]";
 static const char summary[] =
     "Compares two runs per function: what changed from A to B, the largest change of self time first.\n"
     "A and B are .trace files or directories with such files; with --processes, the ids of two\n"
@@ -221,7 +222,7 @@ int mt_cmd_diff(int argc, char **argv)
     struct words words = {.measure = "tottime", .format = "table", .output = "-"};
     const struct mt_option options[] = {
         {'n', "top", "N", "how many rows, 0 for all; default: 30, for json and csv all", NULL, &words.top},
-        {0, "fail-above", "PERCENT", "end with status 1 if a function, or all, took so much more", NULL, &words.fail_above},
+        {0, "fail-above", "PCT", "end with status 1 if a function, or all, took so much more", NULL, &words.fail_above},
         {0, "measure", "M", "of what: tottime (the default), cumtime, calls or p95", NULL, &words.measure},
         {0, "min-time", "T", "by functions with this self time at least; default: 1% of all", NULL, &words.min_time},
         {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL, &words.format},

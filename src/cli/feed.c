@@ -23,6 +23,8 @@
 #define TICKET_MAX_STEPS 64u
 /* How long to look at a track before sleeping. Reading a piece takes some microseconds. */
 #define N_LOOKS 2000u
+/* Unless more are asked for. */
+#define MAX_SUMMING_WORKERS 4u
 
 struct track {
     struct mt_cursor *cursor; /* from its first step to its last run */
@@ -415,6 +417,10 @@ enum mt_status mt_cli_feed(const struct mt_feed *feed)
 {
     struct feeding feeding = {.feed = feed,
                               .n_workers = feed->n_workers ? feed->n_workers : mt__pool_n_useful()};
+    /* Such sinks have sums for each worker, tens of megabytes of them where names are many. */
+    if (!feed->n_workers && feed->sink->needs & MT_NEEDS_NO_ORDER &&
+        feeding.n_workers > MAX_SUMMING_WORKERS)
+        feeding.n_workers = MAX_SUMMING_WORKERS;
     if (feeding.n_workers > MT_POOL_MAX_WORKERS)
         feeding.n_workers = MT_POOL_MAX_WORKERS;
     enum mt_status status = feeding_init(&feeding);

@@ -415,8 +415,15 @@ static void test_counts_beyond_16_bits(void **state)
         assert_true(mt__hist_add(&hists[1], &pool, 1, 100));
     for (uint32_t i = 0; i < 100001; i++)
         assert_true(mt__hist_add(&hists[1], &pool, 1, 5));
+    for (uint32_t i = 0; i < 65536; i++) /* the only ones of their octave */
+        assert_true(mt__hist_add(&hists[0], &pool, 0, 1000));
+    assert_true(mt__hist_add(&hists[0], &pool, 0, 10));
+    assert_true(mt__hist_add(&hists[0], &pool, 0, 100000));
     mt__hist_sum_add(sum, &hists[0], &pool, 0);
-    assert_int_equal(sum->n, 0);
+    assert_int_equal(sum->n, 65538);
+    assert_int_equal(mt__hist_percentile(sum, 50), 1007);
+    mt__hist_sum_clear(sum);
+    assert_int_equal(mt__hist_percentile(sum, 50), 0);
     mt__hist_sum_add(sum, &hists[1], &pool, 1);
     assert_int_equal(sum->n, 300001);
     assert_int_equal(mt__hist_percentile(sum, 33), 5);
