@@ -75,12 +75,12 @@ static void test_from_and_to_cut_calls(void **state)
     (void)state;
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55),
                  "Bo main@25 Bo work@25 Bo fork@25 Eo fork@30+5 Eo work@40+15 B work@50 "
-                 "Ef work@55+5 Eof main@55+30");
+                 "Ec work@55+5 Eoc main@55+30");
     assert_calls(SLICE(.from_ns = 85), "Bo tail@85 Eo tail@90+5");
-    assert_calls(SLICE(.to_ns = 5), "B main@0 Ef main@5+5");
+    assert_calls(SLICE(.to_ns = 5), "B main@0 Ec main@5+5");
     /* nothing happens within, but calls are open */
     assert_calls(SLICE(.from_ns = 22, .to_ns = 24),
-                 "Bo main@22 Bo work@22 Bo fork@22 Eof fork@24+2 Eof work@24+2 Eof main@24+2");
+                 "Bo main@22 Bo work@22 Bo fork@22 Eoc fork@24+2 Eoc work@24+2 Eoc main@24+2");
     assert_calls(SLICE(.from_ns = 73, .to_ns = 76), "");
 }
 
@@ -89,13 +89,13 @@ static void test_events_just_at_the_edges(void **state)
     (void)state;
     /* A call that ends at `from` is out, one that begins there is in and is new. */
     assert_calls(SLICE(.from_ns = 30, .to_ns = 45), "Bo main@30 Bo work@30 Eo work@40+10 "
-                                                    "Eof main@45+15");
+                                                    "Eoc main@45+15");
     assert_calls(SLICE(.from_ns = 20, .to_ns = 25),
-                 "Bo main@20 Bo work@20 B fork@20 Ef fork@25+5 Eof work@25+5 Eof main@25+5");
+                 "Bo main@20 Bo work@20 B fork@20 Ec fork@25+5 Eoc work@25+5 Eoc main@25+5");
     /* A call that ends at `to` ends by itself, one that begins there is out. */
     assert_calls(SLICE(.from_ns = 15, .to_ns = 40),
-                 "Bo main@15 Bo work@15 B fork@20 E fork@30+10 Eo work@40+25 Eof main@40+25");
-    assert_calls(SLICE(.from_ns = 45, .to_ns = 50), "Bo main@45 Eof main@50+5");
+                 "Bo main@15 Bo work@15 B fork@20 E fork@30+10 Eo work@40+25 Eoc main@40+25");
+    assert_calls(SLICE(.from_ns = 45, .to_ns = 50), "Bo main@45 Eoc main@50+5");
     assert_calls(SLICE(.from_ns = 70, .to_ns = 80), "");
     assert_calls(SLICE(.from_ns = 90), "");
     assert_calls(SLICE(.from_ns = 91), "");
@@ -115,7 +115,7 @@ static void test_calls_without_length_at_the_edges(void **state)
     tb_records(&tb, chunk, 10, ")1");
     assert_slice(&tb, SLICE(.from_ns = 10), "Bo f@10 B g@10 E g@10+0 B g@10 E g@10+0 Eo f@10+0 "
                                             "B f@10 E f@20+10");
-    assert_slice(&tb, SLICE(.to_ns = 10), "B f@0 Ef f@10+10");
+    assert_slice(&tb, SLICE(.to_ns = 10), "B f@0 Ec f@10+10");
     tb_fini(&tb);
 }
 
@@ -129,7 +129,7 @@ static void test_calls_that_never_end(void **state)
     tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1 (2 )2 (2");
     assert_slice(&tb, SLICE(.from_ns = 15), "Bo f@15 Bo g@15 Eo g@20+5 B g@30 Uo f@15 U g@30");
     assert_slice(&tb, SLICE(.to_ns = 100), "B f@0 B g@10 E g@20+10 B g@30 U f@0 U g@30");
-    assert_slice(&tb, SLICE(.to_ns = 30), "B f@0 B g@10 E g@20+10 Ef f@30+30");
+    assert_slice(&tb, SLICE(.to_ns = 30), "B f@0 B g@10 E g@20+10 Ec f@30+30");
     /* Behind its last event the track is shown for as long as the process lives. */
     assert_slice(&tb, SLICE(.from_ns = 31), "");
     tb_records(&tb, tb_events(&tb, 2, 101, 1000), 500, "(2");
@@ -155,10 +155,10 @@ static void test_losses(void **state)
     assert_slice(&tb, SLICE(.to_ns = 1000),
                  "B f@0 L 5@0..40 B f@50 E f@60+10 L 6@60..80 E f@90+90");
     assert_slice(&tb, SLICE(.from_ns = 20, .to_ns = 70),
-                 "Bo f@20 L 5@20..40 B f@50 E f@60+10 L 6@60..70 Eof f@70+50");
+                 "Bo f@20 L 5@20..40 B f@50 E f@60+10 L 6@60..70 Eoc f@70+50");
     assert_slice(&tb, SLICE(.from_ns = 40, .to_ns = 60),
-                 "Bo f@40 L 5@40..40 B f@50 E f@60+10 Eof f@60+20");
-    assert_slice(&tb, SLICE(.from_ns = 41, .to_ns = 45), "Bo f@41 Eof f@45+4");
+                 "Bo f@40 L 5@40..40 B f@50 E f@60+10 Eoc f@60+20");
+    assert_slice(&tb, SLICE(.from_ns = 41, .to_ns = 45), "Bo f@41 Eoc f@45+4");
     assert_slice(&tb, SLICE(.from_ns = 85), "Bo f@85 Eo f@90+5");
     /* They come in the order of time, also where a begin waits. */
     assert_slice(&tb, SLICE(.min_duration_ns = 10),
@@ -191,7 +191,7 @@ static void test_what_is_behind_is_not_read(void **state)
     mt_plan_fini(&plan);
     struct mt_counts counts;
     char *text = events_text(set, 0, &counts);
-    assert_string_equal(text, "Bo tail@85 Eo tail@90+5 B main@1000 Ef main@1005+5");
+    assert_string_equal(text, "Bo tail@85 Eo tail@90+5 B main@1000 Ec main@1005+5");
     assert_int_equal(counts.n_unknown_kinds, 0);
     free(text);
     mt_set_free(set);
@@ -207,10 +207,10 @@ static void test_a_cut_between_chunks(void **state)
     tb_code(&tb, 1, "f", NULL, 0);
     tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1");
     tb_records(&tb, tb_events(&tb, 1, 100, 2000), 10, ")1");
-    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 Ef f@500+500");
-    assert_slice(&tb, SLICE(.from_ns = 300, .to_ns = 500), "Bo f@300 Eof f@500+200");
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 Ec f@500+500");
+    assert_slice(&tb, SLICE(.from_ns = 300, .to_ns = 500), "Bo f@300 Eoc f@500+200");
     tb_chunk_header(&tb, tb.n_chunks - 1)->seq = 5; /* a part is missing from 0 to 990 */
-    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 L 0@0..500 Ef f@500+500");
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 L 0@0..500 Ec f@500+500");
     tb_fini(&tb);
 }
 
@@ -227,9 +227,9 @@ static void test_short_calls(void **state)
     assert_calls(SLICE(.min_duration_ns = UINT64_MAX), "");
     /* What is left of a call in the slice counts. */
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 15),
-                 "Bo main@25 Bo work@25 Eo work@40+15 Eof main@55+30");
+                 "Bo main@25 Bo work@25 Eo work@40+15 Eoc main@55+30");
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 16),
-                 "Bo main@25 Eof main@55+30");
+                 "Bo main@25 Eoc main@55+30");
 }
 
 static void test_short_calls_that_never_end(void **state)
