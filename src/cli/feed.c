@@ -23,11 +23,15 @@
 #define TICKET_MAX_STEPS 64u
 /* How long to look at a track before sleeping. Reading a piece takes some microseconds. */
 #define N_LOOKS 2000u
+/* Unless more are asked for. */
+#define MAX_SUMMING_WORKERS 4u
 
 struct track {
     struct mt_cursor *cursor; /* from its first step to its last run */
     uint32_t n_taken;         /* steps in tickets; under the gate */
-    uint32_t n_read;          /* steps that are done with the cursor; stored under the gate, release */
+    /* Stored under the gate, with release order: */
+    uint32_t n_read;          /* steps that are done with the cursor */
+    uint32_t n_formatted;     /* MT_NEEDS_SERIAL: steps that are done with the sink */
 };
 
 /* A ticket that is done and waits for those before it. */
@@ -99,25 +103,25 @@ static void fail(struct feeding *feeding, enum mt_status status)
         feeding->status = status;
 }
 
-/* Until a track's steps before this one have been read. */
-static void await_turn(struct feeding *feeding, const struct track *track, uint32_t turn)
+/* Until so many steps of a track have been read, or formatted. */
+static void await_turn(struct feeding *feeding, const uint32_t *n_done, uint32_t turn)
 {
     for (uint32_t i = 0; feeding->n_workers > 1 && i < N_LOOKS; i++) {
-        if (mt_load_acquire(&track->n_read) == turn) /* pairs with let_go */
+        if (mt_load_acquire(n_done) == turn) /* pairs with let_go */
             return;
         mt_cpu_relax();
     }
     mt__gate_lock(feeding->gate);
-    while (track->n_read != turn)
+    while (*n_done != turn)
         sleep_here(feeding);
     mt__gate_unlock(feeding->gate);
 }
 
-/* The track's next step may be read. */
-static void let_go(struct feeding *feeding, struct track *track)
+/* The track's next step may be read, or formatted. */
+static void let_go(struct feeding *feeding, uint32_t *n_done)
 {
     mt__gate_lock(feeding->gate);
-    mt_store_release(&track->n_read, track->n_read + 1); /* pairs with await_turn */
+    mt_store_release(n_done, *n_done + 1); /* pairs with await_turn */
     wake(feeding);
     mt__gate_unlock(feeding->gate);
 }
@@ -200,16 +204,17 @@ static enum mt_status do_step(struct feeding *feeding, uint32_t worker_idx, size
     bool is_serial = sink->needs & MT_NEEDS_SERIAL;
     enum mt_status status = MT_OK;
     struct mt_run run;
-    await_turn(feeding, track, turn);
+    await_turn(feeding, &track->n_read, turn);
     bool is_there = read_run(feeding, track_idx, !turn, worker->desk, &run);
-    if (!is_serial)
-        let_go(feeding, track);
+    let_go(feeding, &track->n_read);
+    if (is_serial)
+        await_turn(feeding, &track->n_formatted, turn);
     if (is_there) {
         run.worker = worker_idx;
         status = sink->chunk(feeding->sink_state, &run, &worker->bytes);
     }
     if (is_serial)
-        let_go(feeding, track);
+        let_go(feeding, &track->n_formatted);
     return status;
 }
 
@@ -412,6 +417,10 @@ enum mt_status mt_cli_feed(const struct mt_feed *feed)
 {
     struct feeding feeding = {.feed = feed,
                               .n_workers = feed->n_workers ? feed->n_workers : mt__pool_n_useful()};
+    /* Such sinks have sums for each worker, tens of megabytes of them where names are many. */
+    if (!feed->n_workers && feed->sink->needs & MT_NEEDS_NO_ORDER &&
+        feeding.n_workers > MAX_SUMMING_WORKERS)
+        feeding.n_workers = MAX_SUMMING_WORKERS;
     if (feeding.n_workers > MT_POOL_MAX_WORKERS)
         feeding.n_workers = MT_POOL_MAX_WORKERS;
     enum mt_status status = feeding_init(&feeding);

@@ -80,9 +80,9 @@ static int compare_rows(const void *left, const void *right)
     {"ncalls", "ncalls", MT_CELL_CALLS, MT_FOR_ALL},                                               \
     {"", "primitive_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                       \
     {"tottime", "tottime_ns", MT_CELL_SECONDS, MT_FOR_ALL},                                        \
-    {"percall", "tottime_percall_ns", MT_CELL_SECONDS, percall},                                   \
+    {"percall", "tottime_percall_ns", MT_CELL_DURATION, percall},                                  \
     {"cumtime", "cumtime_ns", MT_CELL_SECONDS, MT_FOR_ALL},                                        \
-    {"percall", "cumtime_percall_ns", MT_CELL_SECONDS, percall},                                   \
+    {"percall", "cumtime_percall_ns", MT_CELL_DURATION, percall},                                  \
     {"mean", "mean_ns", MT_CELL_DURATION, durations},                                           \
     {"p50", "p50_ns", MT_CELL_DURATION, durations},                                             \
     {"p95", "p95_ns", MT_CELL_DURATION, durations},                                             \

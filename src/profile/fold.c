@@ -1,6 +1,5 @@
 /* fold.c - the workers' sums into one result, at the end. On one thread. See profile.h. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "profile/state.h"
@@ -51,7 +50,7 @@ static enum mt_status fold_cell(struct folder *folder, uint32_t cell_idx)
     const struct mt_profile *profile = folder->profile;
     struct mt_profile_row row = {.key = cell_idx % profile->n_keys,
                                  .group = cell_idx / profile->n_keys};
-    memset(folder->hist, 0, sizeof *folder->hist);
+    mt__hist_sum_clear(folder->hist);
     for (uint32_t i = 0; i < profile->options.n_workers; i++) {
         const struct mt__worker *worker = &profile->workers[i];
         const struct mt__cell *cell = &worker->cells[cell_idx];
@@ -74,7 +73,7 @@ static enum mt_status fold_cell(struct folder *folder, uint32_t cell_idx)
 
 static enum mt_status fold_cells(struct folder *folder)
 {
-    folder->hist = malloc(sizeof *folder->hist);
+    folder->hist = calloc(1, sizeof *folder->hist);
     enum mt_status status = folder->hist ? MT_OK : MT_NOMEM;
     for (uint32_t i = 0; status == MT_OK && i < folder->profile->n_cells; i++)
         status = fold_cell(folder, i);

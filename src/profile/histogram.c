@@ -117,18 +117,36 @@ uint64_t mt__hist_value(uint32_t bucket)
     return (MT__HIST_SUBS + sub) * width + (width - 1) / 2;
 }
 
+void mt__hist_sum_clear(struct mt__hist_sum *sum)
+{
+    memset(sum->counts + sum->first, 0, (sum->end - sum->first) * sizeof *sum->counts);
+    sum->n = 0;
+    sum->first = sum->end = 0;
+}
+
+/* Takes octaves first to end - 1 into what is in use. */
+static void widen_sum(struct mt__hist_sum *sum, uint32_t first, uint32_t end)
+{
+    first *= MT__HIST_SUBS;
+    end *= MT__HIST_SUBS;
+    sum->first = !sum->end || first < sum->first ? first : sum->first;
+    sum->end = end > sum->end ? end : sum->end;
+}
+
 void mt__hist_sum_add(struct mt__hist_sum *sum, const struct mt__histogram *hist,
                       const struct mt__octave_pool *pool, uint32_t owner)
 {
-    /* What a widened histogram has in reserve may lie beyond the last octave. */
-    for (uint32_t i = 0; i < hist->n_octaves && hist->first + i < MT__HIST_OCTAVES; i++) {
+    uint32_t n = n_used(hist);
+    if (n)
+        widen_sum(sum, hist->first, hist->first + n);
+    for (uint32_t i = 0; i < n; i++) {
         for (uint32_t sub = 0; sub < MT__HIST_SUBS; sub++) {
             uint32_t bucket = (hist->first + i) * MT__HIST_SUBS + sub;
             const uint32_t *carry =
                 pool ? mt_map_find(&pool->carries, carry_key(owner, bucket)) : NULL;
-            uint64_t n = hist->octaves[i].counts[sub] + ((uint64_t)(carry ? *carry : 0) << 16);
-            sum->counts[bucket] += n;
-            sum->n += n;
+            uint64_t count = hist->octaves[i].counts[sub] + (carry ? *carry * MT__HIST_CARRY : 0);
+            sum->counts[bucket] += count;
+            sum->n += count;
         }
     }
 }
@@ -140,7 +158,7 @@ uint64_t mt__hist_percentile(const struct mt__hist_sum *sum, uint32_t percent)
     /* The rank, counted from 1 and rounded up, without overflow. */
     uint64_t rank = sum->n / 100 * percent + (sum->n % 100 * percent + 99) / 100;
     uint64_t n = 0;
-    uint32_t bucket = 0;
+    uint32_t bucket = sum->first;
     while (bucket < MT__HIST_BUCKETS && (n += sum->counts[bucket]) < rank)
         bucket++;
     return mt__hist_value(bucket);

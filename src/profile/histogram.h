@@ -34,7 +34,7 @@ struct mt__octave_pool {
     struct mt__octave_block *blocks; /* the newest first */
     size_t n_free;                   /* octaves at the newest block's end */
     void *spare[7];                  /* by log2 of their length: chains of arrays */
-    struct mt_map carries;           /* by owner and bucket: how many times 2^16 */
+    struct mt_map carries;           /* by owner and bucket: how many times MT__HIST_CARRY */
 };
 void mt__octaves_fini(struct mt__octave_pool *pool);
 
@@ -59,7 +59,8 @@ static inline uint32_t mt__hist_sub(uint64_t dur_ns, uint32_t octave)
 /* Makes room for an octave; false when there is no memory. */
 bool mt__hist_widen(struct mt__histogram *hist, struct mt__octave_pool *pool, uint32_t octave);
 
-/* A count went over. */
+/* A count went over. What it had is carried, but for 1. */
+#define MT__HIST_CARRY UINT64_C(65535)
 bool mt__hist_carry(struct mt__octave_pool *pool, uint32_t owner, uint32_t bucket);
 
 /* `owner` is the histogram's number within its pool. False when there is no memory. */
@@ -71,9 +72,11 @@ static inline bool mt__hist_add(struct mt__histogram *hist, struct mt__octave_po
         !mt__hist_widen(hist, pool, octave))
         return false;
     uint32_t sub = mt__hist_sub(dur_ns, octave);
-    if (MT_UNLIKELY(!++hist->octaves[octave - hist->first].counts[sub]))
-        return mt__hist_carry(pool, owner, octave * MT__HIST_SUBS + sub);
-    return true;
+    uint16_t *count = &hist->octaves[octave - hist->first].counts[sub];
+    if (MT_LIKELY(++*count))
+        return true;
+    *count = 1; /* an octave in use is never all zeros */
+    return mt__hist_carry(pool, owner, octave * MT__HIST_SUBS + sub);
 }
 
 /* The middle of a bucket, bucket = octave * MT__HIST_SUBS + sub. */
@@ -83,7 +86,10 @@ uint64_t mt__hist_value(uint32_t bucket);
 struct mt__hist_sum {
     uint64_t counts[MT__HIST_BUCKETS];
     uint64_t n;
+    uint32_t first, end; /* the others are 0; both 0: all are */
 };
+/* Makes it empty. */
+void mt__hist_sum_clear(struct mt__hist_sum *sum);
 /* `pool` may be NULL where no count can have gone over. */
 void mt__hist_sum_add(struct mt__hist_sum *sum, const struct mt__histogram *hist,
                       const struct mt__octave_pool *pool, uint32_t owner);

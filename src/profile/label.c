@@ -30,9 +30,9 @@ static const struct module_type {
     {"IncrementalNewlineDecoder", "_io"}, {"LZMACompressor", "_lzma"},
     {"LZMADecompressor", "_lzma"}, {"Match", "re"}, {"MemoryBIO", "_ssl"},
     {"OrderedDict", "collections"}, {"Pattern", "re"}, {"Pickler", "_pickle"},
-    {"RLock", "_thread"}, {"Random", "_random"}, {"SimpleQueue", "_queue"}, {"StringIO", "_io"},
-    {"Struct", "_struct"}, {"Task", "_asyncio"}, {"TextIOWrapper", "_io"},
-    {"TreeBuilder", "xml.etree.ElementTree"}, {"Unpickler", "_pickle"},
+    {"RLock", "_thread"}, {"Random", "_random"}, {"SemLock", "_multiprocessing"},
+    {"SimpleQueue", "_queue"}, {"StringIO", "_io"}, {"Struct", "_struct"}, {"Task", "_asyncio"},
+    {"TextIOWrapper", "_io"}, {"TreeBuilder", "xml.etree.ElementTree"}, {"Unpickler", "_pickle"},
     {"XMLParser", "xml.etree.ElementTree"}, {"ZoneInfo", "zoneinfo"}, {"_BufferedIOBase", "_io"},
     {"_IOBase", "_io"}, {"_RawIOBase", "_io"}, {"_SSLContext", "_ssl"}, {"_SSLSocket", "_ssl"},
     {"_SimpleCData", "_ctypes"}, {"_TextIOBase", "_io"}, {"_ZlibDecompressor", "zlib"},
@@ -44,10 +44,10 @@ static const struct module_type {
     {"dropwhile", "itertools"}, {"epoll", "select"}, {"filterfalse", "itertools"},
     {"groupby", "itertools"}, {"islice", "itertools"}, {"itemgetter", "operator"},
     {"lock", "_thread"}, {"methodcaller", "operator"}, {"mmap", "mmap"}, {"partial", "functools"},
-    {"permutations", "itertools"}, {"product", "itertools"}, {"repeat", "itertools"},
-    {"socket", "_socket"}, {"starmap", "itertools"}, {"takewhile", "itertools"},
-    {"timedelta", "datetime"}, {"timezone", "datetime"}, {"tzinfo", "datetime"},
-    {"writer", "_csv"}, {"zip_longest", "itertools"},
+    {"permutations", "itertools"}, {"poll", "select"}, {"product", "itertools"},
+    {"repeat", "itertools"}, {"socket", "_socket"}, {"starmap", "itertools"},
+    {"takewhile", "itertools"}, {"timedelta", "datetime"}, {"timezone", "datetime"},
+    {"tzinfo", "datetime"}, {"writer", "_csv"}, {"zip_longest", "itertools"},
 };
 
 /* Class methods, in the order of strcmp: cProfile gives only their names. */

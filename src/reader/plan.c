@@ -84,6 +84,46 @@ static void add_steps(struct mt_plan *plan, const struct part *part)
     } while (n_left);
 }
 
+/* ---- where the order is free: such that threads do not wait for one another */
+
+/* A step, for sorting. */
+struct woven {
+    uint64_t at; /* how far it is on its track, of 2^32 */
+    size_t idx;
+    struct mt_step step;
+};
+
+static int compare_woven(const void *a, const void *b)
+{
+    const struct woven *x = a, *y = b;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return (x->idx > y->idx) - (x->idx < y->idx);
+}
+
+/* Spreads each track evenly over the whole plan, so that neighbours are of different tracks, and none is
+ * left for the end alone. The steps are track by track. */
+static bool weave(struct mt_plan *plan)
+{
+    struct woven *woven = malloc((plan->n_steps + 1) * sizeof *woven);
+    if (!woven)
+        return false;
+    for (size_t first = 0, end; first < plan->n_steps; first = end) {
+        for (end = first; end < plan->n_steps && plan->steps[end].track == plan->steps[first].track;)
+            end++;
+        for (size_t i = first; i < end; i++) {
+            uint64_t at = (((uint64_t)(i - first) << 32) + (UINT64_C(1) << 31)) / (end - first);
+            woven[i] = (struct woven){at, i, plan->steps[i]};
+        }
+    }
+    if (plan->n_steps)
+        qsort(woven, plan->n_steps, sizeof *woven, compare_woven);
+    for (size_t i = 0; i < plan->n_steps; i++)
+        plan->steps[i] = woven[i].step;
+    free(woven);
+    return true;
+}
+
 enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsigned needs)
 {
     struct planning planning = {0};
@@ -91,12 +131,15 @@ enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsi
     *plan = (struct mt_plan){0};
     for (uint32_t track = 0; good && track < set->n_tracks; track++)
         good = set->tracks[track].left_out || add_track(&planning, set, track);
-    if (good && planning.n_parts && !(needs & MT_NEEDS_WHOLE_TRACKS))
+    bool by_time = !(needs & (MT_NEEDS_WHOLE_TRACKS | MT_NEEDS_NO_ORDER));
+    if (good && planning.n_parts && by_time)
         qsort(planning.parts, planning.n_parts, sizeof *planning.parts, compare_parts);
     plan->steps = good ? malloc((planning.n_steps + 1) * sizeof *plan->steps) : NULL;
     for (size_t i = 0; plan->steps && i < planning.n_parts; i++)
         add_steps(plan, &planning.parts[i]);
     free(planning.parts);
+    if (plan->steps && needs & MT_NEEDS_NO_ORDER && !weave(plan))
+        mt_plan_fini(plan);
     return plan->steps ? MT_OK : MT_NOMEM;
 }
 

@@ -269,7 +269,7 @@ static void leave(const struct out *out)
     if (!room(out, 2 * slicing->depth + slicing->n_losses))
         return;
     while (slicing->depth)
-        end(out, (uint64_t)out->slice->to_ns, MT_EVENT_REPAIRED);
+        end(out, (uint64_t)out->slice->to_ns, MT_EVENT_CUT);
 }
 
 /* The track is over. Calls that never ended last until their process's last sign of life. */

@@ -19,13 +19,27 @@ size_t mt__slice_edge(const struct mt_desk *desk, size_t at, int64_t ns)
     return at;
 }
 
+/* How deep the stack was at most behind the event `at`. */
+static size_t deepest_behind(const struct mt_cursor *cursor, size_t at)
+{
+    const struct mt_desk *desk = cursor->desk;
+    size_t depth = cursor->stack.depth, deepest = depth;
+    for (size_t i = desk->n_events; i-- > at;) {
+        if (desk->events[i].type == MT_EVENT_BEGIN && depth)
+            depth--;
+        else if (desk->events[i].type == MT_EVENT_END && ++depth > deepest)
+            deepest = depth;
+    }
+    return deepest;
+}
+
 bool mt__slice_rewind(struct mt_cursor *cursor, size_t at)
 {
     struct mt__slicing *slicing = &cursor->slicing;
     const struct mt__stack *stack = &cursor->stack;
     const struct mt_desk *desk = cursor->desk;
     size_t depth = stack->depth;
-    if (!MT_ARRAY_ROOM(slicing->calls, slicing->capacity, depth + desk->n_events))
+    if (!MT_ARRAY_ROOM(slicing->calls, slicing->capacity, deepest_behind(cursor, at)))
         return false;
     for (size_t i = 0; i < depth; i++)
         slicing->calls[i].func = stack->calls[i].func & ~MT__CALL_REOPENED;

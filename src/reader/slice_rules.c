@@ -4,6 +4,7 @@
  * Invariant afterwards: a track that is not left out may have something in the slice, one that is
  * left out has nothing; a process is left out if all tracks of all its images are.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "reader/set.h"
@@ -232,6 +233,7 @@ static bool asks_for_nothing(const struct mt_slice *slice)
 
 enum mt_status mt_set_slice(struct mt_set *set, const struct mt_slice *slice)
 {
+    assert(set->finished && !set->slice);
     if (asks_for_nothing(slice))
         return MT_OK;
     size_t n[] = {slice->pids.n,    slice->tids.n,    slice->processes.n,

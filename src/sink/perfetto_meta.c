@@ -137,7 +137,7 @@ static void process_descriptors(struct mt_buf *out, const struct mt_timeline *ti
                                 const uint32_t *last)
 {
     for (uint32_t i = 0; i < timeline->n_processes; i++) {
-        if (timeline->processes[i].former == MT_NONE)
+        if (timeline->processes[i].former == MT_NONE && !timeline->processes[i].left_out)
             process_descriptor(out, timeline, i, last[i]);
     }
 }
@@ -173,12 +173,16 @@ static bool describe_tracks(struct mt_buf *out, const struct mt_timeline *timeli
     struct mt_map named = {0}; /* the last one with a name; MT_NONE: described */
     bool good = true;
     for (uint32_t i = 0; good && i < timeline->n_tracks; i++) {
+        if (timeline->tracks[i].left_out)
+            continue;
         uint32_t *track = mt_map_put(&named, thread_key(timeline, i), i, NULL);
         good = track;
         if (good && timeline->tracks[i].name.n_bytes)
             *track = i;
     }
     for (uint32_t i = 0; good && i < timeline->n_tracks; i++) {
+        if (timeline->tracks[i].left_out)
+            continue;
         uint32_t *track = mt_map_find(&named, thread_key(timeline, i));
         if (*track != MT_NONE)
             track_descriptor(out, timeline, i, *track);

@@ -4,14 +4,11 @@
 
 golden=$here/../golden
 mkdir good && cp -L "$golden"/*.trace good && chmod u+w good/*
-commands="merge info check"
-for command in report; do
-  "$MTRACE" --help | grep -q "^  $command " && commands="$commands $command"
-done
-# Every format of merge, where there is a choice.
-formats=$("$MTRACE" merge --help | sed -nE 's/^ *(-f, )?--format .*[:(] *([a-z, -]+)\)?$/\2/p' | tr -d ,)
+commands="merge report info check"
+formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z-]*\) .*/\1/p')
+has "this test reads the formats" "$formats" chrome
 
-# told STATUS MESSAGES PATH...: what each command says of these paths, and how it ends
+# told STATUS MESSAGES PATH: what each command says of it, and how it ends
 told() {
   local wanted=$1 messages=$2 command format
   shift 2
@@ -20,6 +17,12 @@ told() {
     same "$command $*: the end" "$?" "$wanted"
     same "$command $*" "$(cat err.txt)" "$messages"
   done
+  "$MTRACE" diff "$@" good >out.txt 2>err.txt
+  same "diff $* good: the end" "$?" "$wanted"
+  same "diff $* good" "$(cat err.txt)" "$messages"
+  "$MTRACE" diff good "$@" >out.txt 2>err.txt
+  same "diff good $*: the end" "$?" "$wanted"
+  same "diff good $*" "$(cat err.txt)" "$messages"
   for format in $formats; do
     "$MTRACE" merge -f "$format" "$@" >out.txt 2>err.txt
     same "merge -f $format $*: the end" "$?" "$wanted"

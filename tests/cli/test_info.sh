@@ -40,7 +40,7 @@ same "an unknown command" "$(status "$MTRACE" odd)" 2
 has "says so" "$(cat err.txt)" "there is no command odd"
 has "--help" "$("$MTRACE" --help)" "usage: mtrace COMMAND" "run " "merge " "info " "check "
 has "--version" "$("$MTRACE" --version)" "mtrace 0."
-for command in run merge info check; do
+for command in run merge report diff info check; do
   same "$command --help" "$(status "$MTRACE" $command --help)" 0
   has "tells its usage" "$(cat out.txt)" "usage: mtrace $command" "options:" "--help"
   same "$command with an unknown option" "$(status "$MTRACE" $command --no-such-option)" 2

@@ -49,6 +49,41 @@ same "complete events are sliced, too; those that begin at one time are pairs" \
   "$("$MTRACE" merge --events complete --tid 100 --from 4.5us --to 7.5us traces |
     sed -nE 's/.*"ph":"([BEX])".*/\1/p' | sort | paste -sd "")" BBEEXX
 
+for slice in "--from 4us --to 9ms" "--min-duration 1us --pid 100" "--exclude numbers --max-depth 2"; do
+  # shellcheck disable=SC2086
+  same "any number of threads: $slice" "$("$MTRACE" merge -j 3 $slice traces)" "$("$MTRACE" merge -j 1 $slice traces)"
+done
+
+# --- every format: what is left out is not even named
+formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z-]*\) .*/\1/p')
+has "this test reads the formats" "$formats" chrome
+for format in $formats; do
+  "$MTRACE" merge -f "$format" --pid 101 traces >part.txt
+  same "$format: nothing of another process" "$(grep -acE 'worker|numbers.*lost|"app"|^cmd: app' part.txt)" 0
+  "$MTRACE" merge -q -f "$format" --pid 7 traces >none.txt
+  same "$format: an empty slice" "$?" 0
+  same "$format: is smaller" "$(($(wc -c <none.txt) < $(wc -c <part.txt)))" 1
+done
+
+# --- numbers: those of what is left
+# report OPTION...: calls, ns of their own and ns of each function
+report() { "$MTRACE" report -f csv -s name "$@" traces | sed 1d | cut -d, -f1,3,5; }
+same "a report of a slice" "$(report --tid 100 --from 4.5us --to 7.5us)" "$(cat <<'END'
+0,0,3000
+1,1800,1800
+0,1200,3000
+END
+)"
+same "of some functions" "$(report --pid 100 --include numbers | cut -d, -f1)" 4
+same "a diff of one process with another" \
+  "$("$MTRACE" diff --processes -f csv --include 'work.*' 100 101 traces | sed 1d | cut -d, -f1,2)" "6,1"
+has "losses outside of it are not counted" "$("$MTRACE" report --tid 100 traces)" "12 events were lost" "1 process, 1 thread"
+same "here there is none" "$("$MTRACE" report --pid 100 --to 9ms traces | grep -c "lost")" 0
+for command in report "diff traces"; do
+  # shellcheck disable=SC2086
+  same "$command: wrong usage" "$(status "$MTRACE" $command --from soon traces)" 2
+done
+
 # --- notes and wrong usage
 same "nothing is left" "$(status "$MTRACE" merge --pid 7,100 --include x traces)" 0
 same "is told" "$(cat err.txt)" \

@@ -48,7 +48,8 @@ static void append_flags(struct mt_buf *out, const struct mt_event *event)
                  {MT_EVENT_RESUME, 'r'},
                  {MT_EVENT_SUSPEND, 's'},
                  {MT_EVENT_EXCEPTION, 'x'},
-                 {MT_EVENT_REPAIRED, 'f'}};
+                 {MT_EVENT_REPAIRED, 'f'},
+                 {MT_EVENT_CUT, 'c'}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (event->flags & flags[i].flag)
             mt_buf_append_char(out, flags[i].letter);

@@ -33,6 +33,7 @@ static void test_builtins_as_cprofile_names_them(void **state)
     assert_builtin("list_iterator", "__length_hint__",
                    "<method '__length_hint__' of 'list_iterator' objects>");
     assert_builtin("deque", "append", "<method 'append' of 'collections.deque' objects>");
+    assert_builtin("poll", "poll", "<method 'poll' of 'select.poll' objects>");
     assert_builtin("lock", "__exit__", "<method '__exit__' of '_thread.lock' objects>");
     assert_builtin("TextIOWrapper", "write", "<method 'write' of '_io.TextIOWrapper' objects>");
     assert_builtin("BaseException", "with_traceback",

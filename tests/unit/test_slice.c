@@ -1,5 +1,6 @@
 /* Tests of slices: what is left of hand-made traces, event by event, for each condition, at the edges,
- * and together. test_slice_random.c compares with a plain implementation.
+ * and together. test_slice_tracks.c has processes, threads and arrows, test_slice_random.c compares
+ * with a plain implementation.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,17 +14,7 @@
 
 #include "events_text.h"
 #include "reader/slice.h"
-
-#define GLOBS(...)                                                                                 \
-    {                                                                                              \
-        (const char *const[]){__VA_ARGS__},                                                        \
-            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)                      \
-    }
-#define IDS(...)                                                                                   \
-    {                                                                                              \
-        (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t) \
-    }
-#define SLICE(...) (&(struct mt_slice){__VA_ARGS__})
+#include "slices.h"
 
 /* One call of each function, 10 ns between its events:
  * main@0 { work@10 { posix.fork@20 }@30 }@40 { work@50 }@60 }@70 { tail@80 }@90 */
@@ -75,12 +66,12 @@ static void test_from_and_to_cut_calls(void **state)
     (void)state;
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55),
                  "Bo main@25 Bo work@25 Bo fork@25 Eo fork@30+5 Eo work@40+15 B work@50 "
-                 "Ef work@55+5 Eof main@55+30");
+                 "Ec work@55+5 Eoc main@55+30");
     assert_calls(SLICE(.from_ns = 85), "Bo tail@85 Eo tail@90+5");
-    assert_calls(SLICE(.to_ns = 5), "B main@0 Ef main@5+5");
+    assert_calls(SLICE(.to_ns = 5), "B main@0 Ec main@5+5");
     /* nothing happens within, but calls are open */
     assert_calls(SLICE(.from_ns = 22, .to_ns = 24),
-                 "Bo main@22 Bo work@22 Bo fork@22 Eof fork@24+2 Eof work@24+2 Eof main@24+2");
+                 "Bo main@22 Bo work@22 Bo fork@22 Eoc fork@24+2 Eoc work@24+2 Eoc main@24+2");
     assert_calls(SLICE(.from_ns = 73, .to_ns = 76), "");
 }
 
@@ -89,13 +80,13 @@ static void test_events_just_at_the_edges(void **state)
     (void)state;
     /* A call that ends at `from` is out, one that begins there is in and is new. */
     assert_calls(SLICE(.from_ns = 30, .to_ns = 45), "Bo main@30 Bo work@30 Eo work@40+10 "
-                                                    "Eof main@45+15");
+                                                    "Eoc main@45+15");
     assert_calls(SLICE(.from_ns = 20, .to_ns = 25),
-                 "Bo main@20 Bo work@20 B fork@20 Ef fork@25+5 Eof work@25+5 Eof main@25+5");
+                 "Bo main@20 Bo work@20 B fork@20 Ec fork@25+5 Eoc work@25+5 Eoc main@25+5");
     /* A call that ends at `to` ends by itself, one that begins there is out. */
     assert_calls(SLICE(.from_ns = 15, .to_ns = 40),
-                 "Bo main@15 Bo work@15 B fork@20 E fork@30+10 Eo work@40+25 Eof main@40+25");
-    assert_calls(SLICE(.from_ns = 45, .to_ns = 50), "Bo main@45 Eof main@50+5");
+                 "Bo main@15 Bo work@15 B fork@20 E fork@30+10 Eo work@40+25 Eoc main@40+25");
+    assert_calls(SLICE(.from_ns = 45, .to_ns = 50), "Bo main@45 Eoc main@50+5");
     assert_calls(SLICE(.from_ns = 70, .to_ns = 80), "");
     assert_calls(SLICE(.from_ns = 90), "");
     assert_calls(SLICE(.from_ns = 91), "");
@@ -115,7 +106,7 @@ static void test_calls_without_length_at_the_edges(void **state)
     tb_records(&tb, chunk, 10, ")1");
     assert_slice(&tb, SLICE(.from_ns = 10), "Bo f@10 B g@10 E g@10+0 B g@10 E g@10+0 Eo f@10+0 "
                                             "B f@10 E f@20+10");
-    assert_slice(&tb, SLICE(.to_ns = 10), "B f@0 Ef f@10+10");
+    assert_slice(&tb, SLICE(.to_ns = 10), "B f@0 Ec f@10+10");
     tb_fini(&tb);
 }
 
@@ -129,7 +120,7 @@ static void test_calls_that_never_end(void **state)
     tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1 (2 )2 (2");
     assert_slice(&tb, SLICE(.from_ns = 15), "Bo f@15 Bo g@15 Eo g@20+5 B g@30 Uo f@15 U g@30");
     assert_slice(&tb, SLICE(.to_ns = 100), "B f@0 B g@10 E g@20+10 B g@30 U f@0 U g@30");
-    assert_slice(&tb, SLICE(.to_ns = 30), "B f@0 B g@10 E g@20+10 Ef f@30+30");
+    assert_slice(&tb, SLICE(.to_ns = 30), "B f@0 B g@10 E g@20+10 Ec f@30+30");
     /* Behind its last event the track is shown for as long as the process lives. */
     assert_slice(&tb, SLICE(.from_ns = 31), "");
     tb_records(&tb, tb_events(&tb, 2, 101, 1000), 500, "(2");
@@ -155,10 +146,10 @@ static void test_losses(void **state)
     assert_slice(&tb, SLICE(.to_ns = 1000),
                  "B f@0 L 5@0..40 B f@50 E f@60+10 L 6@60..80 E f@90+90");
     assert_slice(&tb, SLICE(.from_ns = 20, .to_ns = 70),
-                 "Bo f@20 L 5@20..40 B f@50 E f@60+10 L 6@60..70 Eof f@70+50");
+                 "Bo f@20 L 5@20..40 B f@50 E f@60+10 L 6@60..70 Eoc f@70+50");
     assert_slice(&tb, SLICE(.from_ns = 40, .to_ns = 60),
-                 "Bo f@40 L 5@40..40 B f@50 E f@60+10 Eof f@60+20");
-    assert_slice(&tb, SLICE(.from_ns = 41, .to_ns = 45), "Bo f@41 Eof f@45+4");
+                 "Bo f@40 L 5@40..40 B f@50 E f@60+10 Eoc f@60+20");
+    assert_slice(&tb, SLICE(.from_ns = 41, .to_ns = 45), "Bo f@41 Eoc f@45+4");
     assert_slice(&tb, SLICE(.from_ns = 85), "Bo f@85 Eo f@90+5");
     /* They come in the order of time, also where a begin waits. */
     assert_slice(&tb, SLICE(.min_duration_ns = 10),
@@ -191,7 +182,7 @@ static void test_what_is_behind_is_not_read(void **state)
     mt_plan_fini(&plan);
     struct mt_counts counts;
     char *text = events_text(set, 0, &counts);
-    assert_string_equal(text, "Bo tail@85 Eo tail@90+5 B main@1000 Ef main@1005+5");
+    assert_string_equal(text, "Bo tail@85 Eo tail@90+5 B main@1000 Ec main@1005+5");
     assert_int_equal(counts.n_unknown_kinds, 0);
     free(text);
     mt_set_free(set);
@@ -207,10 +198,65 @@ static void test_a_cut_between_chunks(void **state)
     tb_code(&tb, 1, "f", NULL, 0);
     tb_records(&tb, tb_events(&tb, 1, 100, 1000), 10, "(1");
     tb_records(&tb, tb_events(&tb, 1, 100, 2000), 10, ")1");
-    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 Ef f@500+500");
-    assert_slice(&tb, SLICE(.from_ns = 300, .to_ns = 500), "Bo f@300 Eof f@500+200");
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 Ec f@500+500");
+    assert_slice(&tb, SLICE(.from_ns = 300, .to_ns = 500), "Bo f@300 Eoc f@500+200");
     tb_chunk_header(&tb, tb.n_chunks - 1)->seq = 5; /* a part is missing from 0 to 990 */
-    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 L 0@0..500 Ef f@500+500");
+    assert_slice(&tb, SLICE(.to_ns = 500), "B f@0 L 0@0..500 Ec f@500+500");
+    tb_fini(&tb);
+}
+
+#define N_DEEP 240000u
+
+/* Counts what a walk gives out, and that each END has its BEGIN. */
+static void count_events(struct mt_set *set, size_t n[MT_EVENT_UNFINISHED + 1])
+{
+    struct mt_walk *walk;
+    struct mt_run run;
+    memset(n, 0, (MT_EVENT_UNFINISHED + 1) * sizeof *n);
+    assert_int_equal(mt_walk_new(set, MT_NEEDS_PAIRS, &walk), MT_OK);
+    for (mt_walk_start(walk, 0); mt_walk_next(walk, &run);) {
+        for (uint32_t i = 0; i < run.n_events; i++) {
+            n[run.events[i].type]++;
+            assert_true(n[MT_EVENT_END] <= n[MT_EVENT_BEGIN]);
+        }
+    }
+    assert_int_equal(mt_walk_status(walk), MT_OK);
+    mt_walk_free(walk);
+}
+
+/* Calls within calls, one each ns, that never end; the slice begins and ends in the middle of them. */
+static void test_a_deep_stack(void **state)
+{
+    (void)state;
+    struct tb tb, *file = &tb;
+    size_t chunk = 0, n[MT_EVENT_UNFINISHED + 1];
+    tb_init(&tb, 100);
+    tb_code(&tb, 1, "f", NULL, 0);
+    for (uint32_t i = 0; i < N_DEEP; i++) {
+        if (i % 30000 == 0)
+            chunk = tb_events_of(&tb, 1, 100, 1000 + i, 64);
+        tb_record(&tb, chunk, 1000 + i, MT_KIND_PY_BEGIN, 1);
+    }
+    static const struct {
+        struct mt_slice slice;
+        size_t n_begin, n_end, n_unfinished;
+    } cases[] = {
+        {{.from_ns = N_DEEP / 2}, N_DEEP, 0, N_DEEP},
+        {{.to_ns = N_DEEP / 2}, N_DEEP / 2, N_DEEP / 2, 0},
+        {{.from_ns = N_DEEP / 4, .to_ns = N_DEEP / 2}, N_DEEP / 2, N_DEEP / 2, 0},
+        {{.min_duration_ns = N_DEEP / 4}, N_DEEP / 4 * 3, 0, N_DEEP / 4 * 3},
+        {{.max_depth = 1000}, 1000, 0, 1000},
+        {{.from_ns = 5000, .to_ns = 6000, .min_duration_ns = 1000, .max_depth = 100}, 100, 100, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mt_set *set = set_of(&file, 1, NULL);
+        assert_int_equal(mt_set_slice(set, &cases[i].slice), MT_OK);
+        count_events(set, n);
+        assert_int_equal(n[MT_EVENT_BEGIN], cases[i].n_begin);
+        assert_int_equal(n[MT_EVENT_END], cases[i].n_end);
+        assert_int_equal(n[MT_EVENT_UNFINISHED], cases[i].n_unfinished);
+        mt_set_free(set);
+    }
     tb_fini(&tb);
 }
 
@@ -227,9 +273,9 @@ static void test_short_calls(void **state)
     assert_calls(SLICE(.min_duration_ns = UINT64_MAX), "");
     /* What is left of a call in the slice counts. */
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 15),
-                 "Bo main@25 Bo work@25 Eo work@40+15 Eof main@55+30");
+                 "Bo main@25 Bo work@25 Eo work@40+15 Eoc main@55+30");
     assert_calls(SLICE(.from_ns = 25, .to_ns = 55, .min_duration_ns = 16),
-                 "Bo main@25 Eof main@55+30");
+                 "Bo main@25 Eoc main@55+30");
 }
 
 static void test_short_calls_that_never_end(void **state)
@@ -324,79 +370,6 @@ static void test_a_hostile_name(void **state)
     free(name);
 }
 
-/* --------------------------------------------------------------------------- processes and threads */
-
-/* 100 "app" with threads 100 and 101 "worker-1", 200 "other" with thread 200; two events each. */
-static struct mt_set *two_processes(struct tb tbs[2], const struct mt_slice *slice, struct told *told)
-{
-    static const char *const names[] = {"app", "other"};
-    for (uint32_t i = 0; i < 2; i++) {
-        tb_init(&tbs[i], 100 * (i + 1));
-        tb_code(&tbs[i], 1, "f", NULL, 0);
-        tb_name(&tbs[i], MT_DEF_PROCESS, 0, 1, 0, names[i]);
-        tb_records(&tbs[i], tb_events(&tbs[i], 1, 100 * (i + 1), 1000), 10, "(1 )1");
-    }
-    tb_records(&tbs[0], tb_events(&tbs[0], 2, 101, 1000), 20, "(1 )1");
-    tb_name(&tbs[0], MT_DEF_THREAD, 2, 1, 101, "worker-1");
-    struct mt_set *set = set_of((struct tb *[]){&tbs[0], &tbs[1]}, 2, told);
-    assert_int_equal(mt_set_slice(set, slice), MT_OK);
-    return set;
-}
-
-/* `tracks` and `processes` have a letter for each: x is left out. */
-static void assert_left(const struct mt_slice *slice, const char *processes, const char *tracks,
-                        const char *notes)
-{
-    struct tb tbs[2];
-    struct told told;
-    struct mt_set *set = two_processes(tbs, slice, &told);
-    const struct mt_timeline *timeline = mt_set_timeline(set);
-    struct mt_plan plan;
-    char was[4] = "";
-    for (uint32_t i = 0; i < timeline->n_processes; i++)
-        was[i] = timeline->processes[i].left_out ? 'x' : '-';
-    assert_string_equal(was, processes);
-    for (uint32_t i = 0; i < timeline->n_tracks; i++) {
-        was[i] = timeline->tracks[i].left_out ? 'x' : '-';
-        char *text = events_text(set, i, NULL);
-        assert_int_equal(*text == '\0', timeline->tracks[i].left_out);
-        free(text);
-    }
-    assert_string_equal(was, tracks);
-    assert_int_equal(mt_plan_init(&plan, set, 0), MT_OK);
-    for (size_t i = 0; i < plan.n_steps; i++)
-        assert_false(timeline->tracks[plan.steps[i].track].left_out);
-    mt_plan_fini(&plan);
-    assert_string_equal(mt_buf_text(&told.text), notes);
-    told_fini(&told);
-    mt_set_free(set);
-    tb_fini(&tbs[0]);
-    tb_fini(&tbs[1]);
-}
-
-static void test_processes_and_threads(void **state)
-{
-    (void)state;
-    assert_left(SLICE(.max_depth = 1), "--", "---", "");
-    assert_left(SLICE(.pids = IDS(200)), "x-", "xx-", "");
-    assert_left(SLICE(.pids = IDS(200, 100)), "--", "---", "");
-    assert_left(SLICE(.pids = IDS(7)), "xx", "xxx", "0 - -1 no process has the number 7\n");
-    assert_left(SLICE(.tids = IDS(101)), "-x", "x-x", "");
-    assert_left(SLICE(.tids = IDS(101, 200)), "--", "x--", "");
-    assert_left(SLICE(.pids = IDS(100), .tids = IDS(200)), "xx", "xxx",
-                "0 - -1 no thread of these processes has the number 200\n");
-    assert_left(SLICE(.processes = GLOBS("o*")), "x-", "xx-", "");
-    assert_left(SLICE(.processes = GLOBS("app", "o")), "-x", "--x",
-                "0 - -1 no process matches 'o'\n");
-    assert_left(SLICE(.threads = GLOBS("worker-*")), "-x", "x-x", "");
-    assert_left(SLICE(.include = GLOBS("f", "[g]")), "--", "---",
-                "0 - -1 no function matches '[g]'\n");
-    assert_left(SLICE(.exclude = GLOBS("h")), "--", "---", "0 - -1 no function matches 'h'\n");
-    /* 100 is from 0 to 10, 101 from 10 to 30, 200 from 0 to 10 */
-    assert_left(SLICE(.to_ns = 10), "--", "-x-", "");
-    assert_left(SLICE(.from_ns = 31), "xx", "xxx", "");
-}
-
 static void test_first_is_of_what_is_shown(void **state)
 {
     (void)state;
@@ -422,110 +395,6 @@ static void test_first_is_of_what_is_shown(void **state)
     tb_fini(&tb);
 }
 
-/* ---------------------------------------------------------------------------------------- arrows */
-
-/* f@0 { g@10, a fork at 20, }@30 }@1000; the child: main@490 to 590. Returns how many arrows are left. */
-static size_t arrows(const struct mt_slice *slice)
-{
-    struct tb tbs[2], *files[] = {&tbs[0], &tbs[1]};
-    tb_init(&tbs[0], 100);
-    tb_code(&tbs[0], 1, "f", NULL, 0);
-    tb_code(&tbs[0], 2, "g", NULL, 0);
-    size_t chunk = tb_events(&tbs[0], 1, 100, 1000);
-    tb_records(&tbs[0], chunk, 10, "(1 (2");
-    tb_record(&tbs[0], chunk, 1040, MT_KIND_PY_END, 2);
-    tb_record(&tbs[0], chunk, 2010, MT_KIND_PY_END, 1);
-    tb_init(&tbs[1], 101);
-    tb_code(&tbs[1], 1, "main", NULL, 0);
-    tb_header(&tbs[1])->origin = MT_ORIGIN_FORK;
-    tb_header(&tbs[1])->fork_tick = 1030;
-    tb_header(&tbs[1])->parent_tid = 100;
-    tb_set_parent(&tbs[1], &tbs[0]);
-    tb_records(&tbs[1], tb_events(&tbs[1], 1, 101, 1400), 100, "(1 )1");
-    struct mt_set *set = set_of(files, 2, NULL);
-    struct mt_walk *walk;
-    struct mt_run run;
-    assert_int_equal(mt_set_slice(set, slice), MT_OK);
-    assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
-    for (uint32_t i = 0; i < 2; i++) {
-        for (mt_walk_start(walk, i); mt_walk_next(walk, &run);)
-            continue;
-    }
-    const struct mt_outcome *outcome = mt_walk_outcome(walk);
-    size_t n = outcome->n_flows;
-    if (n) {
-        assert_int_equal(outcome->flows[0].from_ns, 20);
-        assert_int_equal(outcome->flows[0].to_ns, 490);
-    }
-    mt_walk_free(walk);
-    mt_set_free(set);
-    tb_fini(&tbs[0]);
-    tb_fini(&tbs[1]);
-    return n;
-}
-
-static void test_arrows(void **state)
-{
-    (void)state;
-    assert_int_equal(arrows(SLICE(.from_ns = 0)), 1);
-    assert_int_equal(arrows(SLICE(.from_ns = 20)), 1);
-    assert_int_equal(arrows(SLICE(.from_ns = 21)), 0);
-    assert_int_equal(arrows(SLICE(.to_ns = 491)), 1);
-    assert_int_equal(arrows(SLICE(.to_ns = 490)), 0); /* the call begins where the slice ends */
-    assert_int_equal(arrows(SLICE(.pids = IDS(100))), 0);
-    assert_int_equal(arrows(SLICE(.pids = IDS(101))), 0);
-    assert_int_equal(arrows(SLICE(.include = GLOBS("g", "main"))), 1);
-    assert_int_equal(arrows(SLICE(.include = GLOBS("g"))), 0);
-    assert_int_equal(arrows(SLICE(.include = GLOBS("main"))), 0);
-    assert_int_equal(arrows(SLICE(.min_duration_ns = 100)), 1);
-    assert_int_equal(arrows(SLICE(.min_duration_ns = 101)), 0);
-    assert_int_equal(arrows(SLICE(.min_duration_ns = 31, .include = GLOBS("g", "main"))), 0);
-    assert_int_equal(arrows(SLICE(.max_depth = 1)), 1);
-}
-
-/* What no track tells of is told of the process, if it may be in the slice. */
-static void assert_process_loss(const struct mt_slice *slice, uint64_t n, uint64_t first_ns,
-                                uint64_t last_ns, uint64_t n_told)
-{
-    struct tb tb, *file = &tb;
-    struct mt_walk *walk;
-    struct mt_run run;
-    make_calls(&tb);
-    size_t chunk = tb_events(&tb, 1, 100, 2000);
-    tb_lost(&tb, chunk, 5, 2050, MT_LOSS_IO);
-    tb_records(&tb, chunk, 60, "(1 )1");
-    tb_header(&tb)->n_lost = 8;
-    tb_header(&tb)->first_lost_tick = 1110;
-    tb_header(&tb)->last_lost_tick = 2050;
-    struct mt_set *set = set_of(&file, 1, NULL);
-    assert_int_equal(mt_set_slice(set, slice), MT_OK);
-    assert_int_equal(mt_walk_new(set, 0, &walk), MT_OK);
-    for (mt_walk_start(walk, 0); mt_walk_next(walk, &run);)
-        continue;
-    const struct mt_process *process = &mt_set_timeline(set)->processes[0];
-    assert_int_equal(process->n_lost, n);
-    if (n) {
-        assert_int_equal(process->first_lost_ns, first_ns);
-        assert_int_equal(process->last_lost_ns, last_ns);
-    }
-    assert_int_equal(mt_walk_outcome(walk)->n_lost_told[0], n_told);
-    mt_walk_free(walk);
-    mt_set_free(set);
-    tb_fini(&tb);
-}
-
-static void test_losses_of_processes(void **state)
-{
-    (void)state;
-    assert_process_loss(SLICE(.max_depth = 1), 8, 100, 1040, 5);
-    assert_process_loss(SLICE(.from_ns = 50, .to_ns = 200), 8, 100, 200, 5);
-    assert_process_loss(SLICE(.from_ns = 200), 8, 200, 1040, 5);
-    assert_process_loss(SLICE(.to_ns = 100), 0, 0, 0, 0);
-    assert_process_loss(SLICE(.from_ns = 1041), 0, 0, 0, 5);
-    assert_process_loss(SLICE(.tids = IDS(100)), 0, 0, 0, 5);
-    assert_process_loss(SLICE(.pids = IDS(7)), 0, 0, 0, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,16 +406,14 @@ int main(void)
         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_what_is_behind_is_not_read),
         cmocka_unit_test(test_a_cut_between_chunks),
+        cmocka_unit_test(test_a_deep_stack),
         cmocka_unit_test(test_short_calls),
         cmocka_unit_test(test_short_calls_that_never_end),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_a_hostile_name),
-        cmocka_unit_test(test_processes_and_threads),
         cmocka_unit_test(test_first_is_of_what_is_shown),
-        cmocka_unit_test(test_arrows),
-        cmocka_unit_test(test_losses_of_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

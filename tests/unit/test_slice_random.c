@@ -103,8 +103,8 @@ static bool has_letter(const struct mt_globs *globs, char letter)
 
 static void write_flags(struct mt_buf *out, uint32_t flags)
 {
-    static const char letters[] = "orsxf";
-    for (int bit = 0; bit < 5; bit++) {
+    static const char letters[] = "orsxf-c";
+    for (int bit = 0; bit < 7; bit++) {
         if (flags >> bit & 1)
             mt_buf_append_char(out, letters[bit]);
     }
@@ -147,7 +147,7 @@ static void cut_calls(struct plain *plain, const struct mt_slice *slice, size_t 
         if (call->end_idx >= last && last < plain->n) {
             call->end_idx = last;
             call->end_ns = to_ns;
-            call->end_flags = MT_EVENT_REPAIRED;
+            call->end_flags = MT_EVENT_CUT;
         }
         if (call->begin_flags & MT_EVENT_REOPENED)
             call->end_flags |= MT_EVENT_REOPENED;
