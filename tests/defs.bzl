@@ -5,6 +5,7 @@
     tests/python/test_*.py      Python (unittest), once for every CPython found
     tests/cli/test_*.sh         shell (bash), of the program
     tests/perfetto/test_*.py    Python (unittest), once, with the packages of @pypi_tools and a browser
+    tests/formats/test_*.py     the same with other readers; a browser where the row below says so
     tests/arch/test_*.py        Python (unittest), once, with the sources and the documents
 
 The other files of these folders are there for each test of the folder: C files beside C tests are
@@ -35,6 +36,9 @@ TESTS = {
     "test_disk_full": dict(tags = ["no-sandbox"]),
     "test_gunicorn": dict(pypi = True, tags = ["no-sandbox"]),
     "test_setuid": dict(tags = ["no-sandbox"]),
+    # Chromium does not start with a sanitizer's runtime.
+    "test_speedscope": dict(tags = ["browser"]),
+    "test_trace_viewer": dict(tags = ["browser"]),
 }
 
 _ROW = dict(size = "medium", tags = [], pypi = False)
@@ -69,7 +73,16 @@ def _names(suffix):
 def _helpers(suffixes):
     return native.glob(["**/*" + s for s in suffixes], exclude = ["test_*" + s for s in suffixes])
 
-def traced_test(name, src, data = [], deps = [], size = "medium", tags = [], needs_pypi = False, pythons = PYTHONS):
+def traced_test(
+        name,
+        src,
+        data = [],
+        deps = [],
+        paths = {},
+        size = "medium",
+        tags = [],
+        needs_pypi = False,
+        pythons = PYTHONS):
     """A Python test, of every interpreter, with the program and the home in its environment.
 
     Args:
@@ -77,6 +90,7 @@ def traced_test(name, src, data = [], deps = [], size = "medium", tags = [], nee
       src: the file.
       data: further files.
       deps: further python_packages.
+      paths: further variables with a path below the workspace's runfiles.
       size: of the test.
       tags: of the test.
       needs_pypi: with //third_party/pypi:tests.txt on PYTHONPATH.
@@ -89,13 +103,13 @@ def traced_test(name, src, data = [], deps = [], size = "medium", tags = [], nee
             size = size,
             data = _DATA + data,
             environment = _ENVIRONMENT,
-            paths = _PATHS,
+            paths = dict(_PATHS, **paths),
             python = py,
             tags = tags,
             deps = deps + (["@pypi_%s//:packages" % py.tag] if needs_pypi else []),
         )
 
-def python_tests(data = [], deps = [], tags = [], pythons = PYTHONS):
+def python_tests(data = [], deps = [], paths = {}, tags = [], pythons = PYTHONS):
     """A traced_test for each test_*.py of the package."""
     for name in _names(".py"):
         row = _row(name)
@@ -104,6 +118,7 @@ def python_tests(data = [], deps = [], tags = [], pythons = PYTHONS):
             src = name + ".py",
             size = row.size,
             data = data,
+            paths = paths,
             needs_pypi = row.pypi,
             pythons = pythons,
             tags = tags + row.tags,
@@ -117,6 +132,16 @@ def browser_tests():
         pythons = [TOOLS],
         tags = ["browser"],
         deps = ["@pypi_tools//:packages"],
+    )
+
+def reader_tests(data, deps, paths):
+    """A traced_test for each test_*.py of the package, with @pypi_tools and what is given, under one interpreter."""
+    python_tests(
+        data = data + [":helpers", "//tests/perfetto:helpers", "//tests/python:helpers"],
+        paths = paths,
+        pythons = [TOOLS],
+        tags = ["reader"],
+        deps = deps + ["@pypi_tools//:packages"],
     )
 
 def shell_tests():

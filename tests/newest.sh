@@ -131,11 +131,11 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
     echo "$contents" >/.made
   fi
 
-  # Not ./bazelw: it would want the browser, whose tests are not about interpreters.
+  # Not ./bazelw: it would want the browser and other readers, whose tests are not about interpreters.
   bazel="cd /mtrace && bazel --bazelrc=third_party/bazel/bazel7.bazelrc"
   status=0 doing=
   inside sh -c "$bazel test \"\$@\"" - --symlink_prefix=/ --build_tests_only \
-    --test_tag_filters=python,core,unit,-browser "$@" || status=$?
+    --test_tag_filters=python,core,unit,-browser,-reader "$@" || status=$?
   inside sh -c "$bazel shutdown" 2>/dev/null || :
   exit $status
 ' - "$@" $targets

@@ -71,12 +71,13 @@ struct mt_process {
     uint32_t first_file; /* index into the set's files (reader.h) */
     uint32_t n_files;
     struct mt_text name; /* the latest it gave itself, else its program's */
-    struct mt_text host;
+    struct mt_text host; /* its name; "web1 (boot 2)" where several boots of a host are in the set */
     uint64_t start_ns;      /* when recording began */
     uint64_t n_lost;        /* events, all threads, also those that have no track */
     uint64_t first_lost_ns; /* these three: only where n_lost is not 0 */
     uint64_t last_lost_ns;
     uint32_t loss_reason; /* the latest, enum mt_loss */
+    bool left_out; /* by a slice (reader.h), with all its images and tracks: not to be shown */
 };
 
 /* One thread of one process. Two tracks of a process never share (pid, tid) unless the earlier one
@@ -88,6 +89,7 @@ struct mt_track {
     uint32_t n_segments; /* in how many files it has records */
     struct mt_text name; /* the latest, may be empty */
     uint64_t first_ns;   /* of its first event */
+    bool left_out;       /* by a slice: not to be shown, and there is no run of it */
 };
 
 struct mt_timeline {
@@ -109,11 +111,13 @@ enum mt_event_type {
                           * outermost first: a call that never ended, ts_ns is when it began */
 };
 
-#define MT_EVENT_REOPENED 1u  /* BEGIN: the call began earlier (struct mt_resync_payload) */
+#define MT_EVENT_REOPENED 1u  /* BEGIN and END: the call began earlier, see struct mt_resync_payload; or
+                               * it was open already where a slice begins (reader.h) */
 #define MT_EVENT_RESUME 2u    /* BEGIN: a generator or coroutine goes on; not a new call */
 #define MT_EVENT_SUSPEND 4u   /* END: a generator or coroutine yields */
 #define MT_EVENT_EXCEPTION 8u /* END: by an exception */
-#define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then */
+#define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then; or it
+                               * goes on where a slice ends */
 #define MT_EVENT_FIRST 32u /* BEGIN: the first of its function on its track (MT_NEEDS_FIRST) */
 
 /* What MT_EVENT_LOST refers to. */
