@@ -8,6 +8,9 @@
  * memory where they are, so it is asked for some events ahead.
  */
 #include <stdlib.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 #include "base/array.h"
 #include "base/atomic.h"
@@ -89,10 +92,17 @@ static bool make_texts(const struct mt_timeline *timeline, struct mt__chrome_tex
     return good && end_text(all, from, &texts[timeline->n_funcs]);
 }
 
+/* Not by __builtin_cpu_supports: that needs a table of libgcc's, which gold does not find any more once
+ * the optimizer at link time asks for it. */
 static bool has_avx2(void)
 {
 #ifdef __x86_64__
-    return __builtin_cpu_supports("avx2");
+    uint32_t a, b, c, d, saved, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return false;
+    __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    bool kept = (saved & 6) == 6; /* the kernel saves the registers */
+    return kept && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 #else
     return false;
 #endif
