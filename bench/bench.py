@@ -13,6 +13,7 @@ without other work; --quick takes a quarter, with wider spreads.
     variants.py   ways to run a program       hooks.c   hooks that do nothing, or read the clock
     costs.py      start-up, forks, memory     emit_bench.c  one event without an interpreter
     merge.py      timelines of big traces     make_traces.c  those traces
+    sums.py       reports on them
     figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
@@ -25,6 +26,7 @@ import tempfile
 import costs
 import figures
 import merge
+import sums
 import tables
 import variants
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
@@ -121,7 +123,9 @@ def measure(everyone, only, options, two_cores, folder):
         say("the rest: CPython %s" % measured.python.title)
         measure_costs(measured, only, options, two_cores)
     emitted = measure_emit(folder, 3) if "emit" in only else None
-    merged = list(merge.measure(folder, options.quick, two_cores, say)) if "merge" in only else None
+    merged = None
+    if "merge" in only:
+        merged = [row for part in (merge, sums) for row in part.measure(folder, options.quick, two_cores, say)]
     return emitted, merged
 
 

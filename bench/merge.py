@@ -42,7 +42,7 @@ def _formats():
     return set(re.findall(r"^  ([a-z-]+) +\.", run([MTRACE, "merge", "--help"]), re.MULTILINE))
 
 
-def _make(folder, name, **wanted):
+def make(folder, name, **wanted):
     """Returns the folder and the number of events."""
     traces = os.path.join(folder, name)
     os.mkdir(traces)
@@ -71,10 +71,10 @@ def _seconds(case, traces, two_cores):
     return seconds
 
 
-def _peak_kib(format_, traces, two_cores):
+def peak_kib(words, two_cores):
     """Its memory, read while it runs: what wait() tells has the peak of whoever started it in it."""
     with cores(two_cores):
-        merge = subprocess.Popen(_merge(format_, traces, 2), stdout=subprocess.DEVNULL)
+        merge = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     peak = 0
     while merge.poll() is None:
         with open("/proc/%d/status" % merge.pid) as status:
@@ -105,7 +105,7 @@ def _timed(words, path, flags, two_cores):
 
 def _against_cat(folder, what, gigabytes, fresh, rounds, target, two_cores):
     """A timeline to the disk, and `cat` of it: fresh files, or over what is there already."""
-    traces, _ = _make(folder, "disk", files=1, threads=4, names=FEW, events=int(gigabytes * 1e9 / 96))
+    traces, _ = make(folder, "disk", files=1, threads=4, names=FEW, events=int(gigabytes * 1e9 / 96))
     first, second = os.path.join(folder, "first"), os.path.join(folder, "second")
     ours, cats = [], []
     merge = _merge("chrome", traces, 2)
@@ -133,7 +133,7 @@ def measure(folder, quick, two_cores, say):
     formats = _formats()
     cases = [c for c in CASES if c.format.split()[0].split(".")[0] in formats]
     n_wanted = 20_000_000 if quick else 50_000_000
-    sets = {names: _make(folder, "names%d" % names, files=1, threads=4, names=names, events=n_wanted)
+    sets = {names: make(folder, "names%d" % names, files=1, threads=4, names=names, events=n_wanted)
             for names in (FEW, MANY)}
     seconds = {}
     for i in range(3 if quick else ROUNDS):
@@ -158,10 +158,10 @@ def measure(folder, quick, two_cores, say):
 
 
 def _memory(folder, quick, formats, two_cores, say):
-    traces, n_events = _make(folder, "wide", files=200, threads=1, names=FEW, events=(20 if quick else 100) * 1_000_000)
+    traces, n_events = make(folder, "wide", files=200, threads=1, names=FEW, events=(20 if quick else 100) * 1_000_000)
     for format_ in ("chrome", "perfetto"):
         if format_ in formats:
             say("merge: memory, %s" % format_)
             yield Row("peak memory, %s, %.0f M events in 200 files" % (format_, n_events / 1e6),
-                      _peak_kib(format_, traces, two_cores) / 1024, "MB", True, 64)
+                      peak_kib(_merge(format_, traces, 2), two_cores) / 1024, "MB", True, 64)
     shutil.rmtree(traces)

@@ -175,6 +175,26 @@ static void test_no_records_at_all(void **state)
     tb_fini(&tb);
 }
 
+/* Where the order is free, each track is spread over the whole plan, whatever its times are. */
+static void test_order_that_is_free(void **state)
+{
+    (void)state;
+    static const uint32_t expected[] = {0, 1, 0, 0, 1, 0};
+    struct tb tb;
+    struct tb *file = file_with_functions(&tb);
+    for (uint32_t i = 0; i < 6; i++) /* four chunks of the first track, then two of the second */
+        tb_records(&tb, tb_events(&tb, 1 + i / 4, TID + i / 4, 1000 * (i + 1)), 1, "(1 )1");
+    struct mt_set *set = set_of(&file, 1, NULL);
+    struct mt_plan plan;
+    assert_int_equal(mt_plan_init(&plan, set, MT_NEEDS_NO_ORDER), MT_OK);
+    assert_int_equal(plan.n_steps, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(plan.steps[i].track, expected[i]);
+    mt_plan_fini(&plan);
+    mt_set_free(set);
+    tb_fini(&tb);
+}
+
 /* By time over all tracks, or one track after the other. */
 static void test_order_of_a_plan(void **state)
 {
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_as_many_steps_as_pieces),
         cmocka_unit_test(test_no_records_at_all),
         cmocka_unit_test(test_order_of_a_plan),
+        cmocka_unit_test(test_order_that_is_free),
         cmocka_unit_test(test_any_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
