@@ -12,6 +12,7 @@ without other work; --quick takes a quarter, with wider spreads.
     pythons.py    the interpreters            inside/   what runs in them: workloads, tools, programs
     variants.py   ways to run a program       hooks.c   hooks that do nothing, or read the clock
     costs.py      start-up, forks, memory     emit_bench.c  one event without an interpreter
+    merge.py      timelines of big traces     make_traces.c  those traces
     figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
@@ -23,11 +24,12 @@ import tempfile
 
 import costs
 import figures
+import merge
 import tables
 import variants
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
 
-GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "emit")
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "emit", "merge")
 REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
@@ -103,7 +105,7 @@ def measure_emit(folder, rounds):
 
 
 def measure(everyone, only, options, two_cores, folder):
-    """Fills all of `everyone`; returns what emit_bench says."""
+    """Fills all of `everyone`; returns what emit_bench and merge.py say."""
     if "fork" in only:  # first: before anything has been deleted
         for measured in everyone:
             say("forks: CPython %s" % measured.python.title)
@@ -118,7 +120,9 @@ def measure(everyone, only, options, two_cores, folder):
     for measured in everyone:
         say("the rest: CPython %s" % measured.python.title)
         measure_costs(measured, only, options, two_cores)
-    return measure_emit(folder, 3) if "emit" in only else None
+    emitted = measure_emit(folder, 3) if "emit" in only else None
+    merged = list(merge.measure(folder, options.quick, two_cores, say)) if "merge" in only else None
+    return emitted, merged
 
 
 def parse(arguments):
@@ -148,12 +152,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mtbench") as folder:
         Python.cache = os.path.join(folder, "compiled")
         everyone = [Measured(python, folder) for python in pythons]
-        emitted = measure(everyone, only, options, two_cores, folder)
+        emitted, merged = measure(everyone, only, options, two_cores, folder)
     lines = list(tables.legend(options.rounds))
     for measured in everyone:
         lines += measured.report()
     if emitted:
         lines += tables.emit(emitted)
+    if merged:
+        lines += tables.merge(merged)
     report = "\n".join(lines)
     if options.markdown:
         with open(options.markdown, "w") as f:
@@ -162,7 +168,8 @@ def main():
         print(report)
     if options.json:
         data = {"machine": {"cores": len(allowed), "kernel": platform.release(), "cpu": platform.machine()},
-                "rounds": options.rounds, "pythons": {m.python.title: m.data() for m in everyone}, "emit": emitted}
+                "rounds": options.rounds, "pythons": {m.python.title: m.data() for m in everyone}, "emit": emitted,
+                "merge": [row._asdict() for row in merged or []]}
         with open(options.json, "w") as f:
             json.dump(data, f, indent=1)
 

@@ -129,6 +129,19 @@ def emit(found):
                      [["%s ns" % spread(figure(found[key])) for key in ("clock_ns", "chunk_there_ns", "everything_ns")]])
 
 
+def merge(found):
+    yield "### Timelines of big traces: `mtrace merge`, the best of interleaved rounds"
+    yield ""
+    rows = []
+    for row in found:
+        target, mark = "", ""
+        if row.target is not None:
+            met = row.value <= row.target if row.most else row.value >= row.target
+            target, mark = "%s %g" % ("≤" if row.most else "≥", row.target), "ok" if met else "**SHORT**"
+        rows.append([row.what, ("%s %s" % (number(row.value), row.unit)).strip(), target, mark])
+    yield from table(["", "figure", "target", ""], rows)
+
+
 def legend(rounds):
     yield ("Medians of %d interleaved rounds on one core, ± half of the distance between the quartiles; a "
            "value of a round is the best of several repetitions. *added*: less the untraced time of the same "

@@ -1,4 +1,4 @@
-/* sink_chrome.c - Chrome's Trace Event JSON, which Perfetto, chrome://tracing and speedscope read.
+/* sink_chrome.c - Chrome's Trace Event JSON, which Perfetto, chrome://tracing and many more read.
  *
  * One array without anything around it, since that loads even when it is cut off; one event a line:
  *   B, E  calls; B has name, cat ("python" or "c") and, where known, args.file ("path:line").

@@ -8,39 +8,32 @@
  * is called deeper than MAX_DEPTH counts as "(deeper calls)", since a stack's line is as long as the stack.
  *
  * A track has a tree of its own: a node for each distinct stack. Time is added where the track is until
- * something happens on it. Its lines are written with its last run, in the order in which
- * the stacks came up, so they are the same however many threads work.
- *
- * Names keep what readers do not take for something else: no ';', no control characters and line
- * ends of any kind, and no spaces but in paths, because a number after one would be a count.
+ * something happens on it. Its lines are written with its last run, in the order in which the stacks
+ * came up, so they are the same however many threads work. Where they would be longer than
+ * MAX_LINES_BYTES, those that there are, are written, and it begins anew: a stack has several lines then,
+ * which every reader adds up.
  *
  * Invariant: a node's parent has a smaller index, and two children of a node differ in their label.
  */
 #include <stdlib.h>
 
-#include "base/arena.h"
 #include "base/array.h"
 #include "base/hash.h"
 #include "base/map.h"
-#include "base/utf8.h"
 #include "mtrace/sink.h"
-#include "sink/label.h"
+#include "sink/stack_labels.h"
 
 #define MAX_DEPTH 1024u
+#define MAX_LINES_BYTES ((uint64_t)16 << 20)
 #define ROOT 0u /* of a tree: the thread outside of any call */
-
-/* ";FUNCTION (FILE:LINE)". Functions with the same text have the same label. */
-struct label {
-    const char *data;
-    uint32_t n_bytes;
-};
 
 struct node {
     uint64_t self_ns;
     uint32_t parent;
     uint32_t label;
     uint32_t depth;
-    uint32_t latest; /* child that was looked for last; ROOT: none */
+    uint32_t line_bytes; /* of its stack in a line, or UINT32_MAX */
+    uint32_t latest;     /* child that was looked for last; ROOT: none */
 };
 
 /* A track's stacks, and where it is. */
@@ -48,6 +41,7 @@ struct tree {
     struct node *nodes;
     size_t n_nodes, capacity;
     struct mt_map children; /* node << 32 | label -> node */
+    uint64_t lines_bytes;   /* of all nodes */
     uint32_t at;
     uint32_t n_beyond; /* calls below `at` that are too deep */
     uint64_t now_ns;
@@ -57,120 +51,12 @@ struct tree {
 /* Constant while runs are written, but for `trees`. */
 struct collapsed {
     const struct mt_timeline *timeline;
-    struct label *labels;
-    uint32_t *label_of; /* function -> label */
-    uint32_t n_labels;
-    uint32_t lost, deeper; /* labels */
+    struct mt__stack_labels labels;
     struct tree *trees; /* by track */
     uint32_t *repeats;  /* by track: how many before it have the same text */
-    struct mt_arena arena; /* the labels' texts */
 };
 
-/* --------------------------------------------------------------------------------------- labels */
-
-/* U+0080 to U+009F are control characters; U+2028 and U+2029 end lines. */
-static bool is_special(const char *at, size_t n_bytes)
-{
-    const unsigned char *c = (const unsigned char *)at;
-    return (n_bytes == 2 && c[0] == 0xc2 && c[1] < 0xa0) ||
-           (n_bytes == 3 && c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0xa8 || c[2] == 0xa9));
-}
-
-static void append_clean(struct mt_buf *out, const char *text, size_t n_bytes, bool keeps_spaces)
-{
-    for (size_t at = 0, length; at < n_bytes; at += length ? length : 1) {
-        unsigned char c = (unsigned char)text[at];
-        length = mt_utf8_char(text + at, n_bytes - at);
-        if (!length)
-            mt_buf_append_text(out, "\xef\xbf\xbd");
-        else if (c == ';')
-            mt_buf_append_char(out, ':');
-        else if (c < 0x20 || c == 0x7f || (c == ' ' && !keeps_spaces) ||
-                 is_special(text + at, length))
-            mt_buf_append_char(out, '_');
-        else
-            mt_buf_append(out, text + at, length);
-    }
-}
-
-static void append_label(struct mt_buf *out, struct mt_buf *scratch, const struct mt_func *func)
-{
-    mt_buf_clear(scratch);
-    mt__label_func(scratch, func);
-    mt_buf_append_char(out, ';');
-    append_clean(out, scratch->data, scratch->n_bytes, false);
-    if (func->file.n_bytes) {
-        mt_buf_append_text(out, " (");
-        append_clean(out, func->file.data, func->file.n_bytes, true);
-        mt_buf_printf(out, ":%u)", func->line);
-    }
-    out->failed |= scratch->failed;
-}
-
-/* The label with the text of `text`, or a new one; MT_NONE: no memory. */
-static uint32_t take_label(struct collapsed *collapsed, struct mt_map *by_hash,
-                           const struct mt_buf *text)
-{
-    uint64_t hash = mt_hash_bytes(text->data, text->n_bytes, 0);
-    bool is_new;
-    uint32_t *known = mt_map_put(by_hash, hash, collapsed->n_labels, &is_new);
-    if (!known || text->failed || text->n_bytes > UINT32_MAX)
-        return MT_NONE;
-    const struct label *label = &collapsed->labels[*known];
-    if (!is_new && label->n_bytes == text->n_bytes &&
-        !memcmp(label->data, text->data, text->n_bytes))
-        return *known;
-    char *data = mt_arena_bytes(&collapsed->arena, text->n_bytes);
-    if (!data)
-        return MT_NONE;
-    memcpy(data, text->data, text->n_bytes);
-    collapsed->labels[collapsed->n_labels] = (struct label){data, (uint32_t)text->n_bytes};
-    return collapsed->n_labels++;
-}
-
-static uint32_t special_label(struct collapsed *collapsed, struct mt_map *by_hash, const char *name)
-{
-    struct mt_buf text = {0};
-    mt_buf_append_text(&text, name);
-    uint32_t label = take_label(collapsed, by_hash, &text);
-    mt_buf_fini(&text);
-    return label;
-}
-
-static bool make_labels(struct collapsed *collapsed)
-{
-    struct mt_buf text = {0}, scratch = {0};
-    struct mt_map by_hash = {0};
-    collapsed->lost = special_label(collapsed, &by_hash, ";(events lost)");
-    collapsed->deeper = special_label(collapsed, &by_hash, ";(deeper calls)");
-    bool good = collapsed->lost != MT_NONE && collapsed->deeper != MT_NONE;
-    for (uint32_t i = 0; good && i < collapsed->timeline->n_funcs; i++) {
-        mt_buf_clear(&text);
-        append_label(&text, &scratch, &collapsed->timeline->funcs[i]);
-        collapsed->label_of[i] = take_label(collapsed, &by_hash, &text);
-        good = collapsed->label_of[i] != MT_NONE;
-    }
-    mt_map_fini(&by_hash);
-    mt_buf_fini(&text);
-    mt_buf_fini(&scratch);
-    return good;
-}
-
 /* ---------------------------------------------------------------------------------------- tracks */
-
-/* "PROCESS (PID);THREAD (TID)". */
-static void append_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track)
-{
-    struct mt_buf label = {0};
-    mt__label_process(&label, timeline, timeline->tracks[track].process);
-    append_clean(out, label.data, label.n_bytes, true);
-    mt_buf_append_char(out, ';');
-    mt_buf_clear(&label);
-    mt__label_track(&label, timeline, track);
-    append_clean(out, label.data, label.n_bytes, true);
-    out->failed |= label.failed;
-    mt_buf_fini(&label);
-}
 
 /* A tid may be given anew, and a process has its pid still after exec. */
 static bool count_repeats(struct collapsed *collapsed)
@@ -180,7 +66,7 @@ static bool count_repeats(struct collapsed *collapsed)
     bool good = true;
     for (uint32_t i = 0; good && i < collapsed->timeline->n_tracks; i++) {
         mt_buf_clear(&text);
-        append_track(&text, collapsed->timeline, i);
+        mt__stack_append_track(&text, collapsed->timeline, i);
         uint32_t *count =
             mt_map_put(&counts, mt_hash_bytes(text.data, text.n_bytes, 0), 0, NULL);
         good = count && !text.failed;
@@ -194,19 +80,27 @@ static bool count_repeats(struct collapsed *collapsed)
 
 /* ----------------------------------------------------------------------------------------- trees */
 
-static uint32_t new_node(struct tree *tree, uint32_t parent, uint32_t label)
+static uint32_t new_node(const struct collapsed *collapsed, struct tree *tree, uint32_t parent,
+                         uint32_t label)
 {
     if (tree->n_nodes == MT_NONE ||
         !MT_ARRAY_ROOM(tree->nodes, tree->capacity, tree->n_nodes + 1))
         return MT_NONE;
-    uint32_t depth = parent == MT_NONE ? 0 : tree->nodes[parent].depth + 1;
-    tree->nodes[tree->n_nodes] =
-        (struct node){.parent = parent, .label = label, .depth = depth, .latest = ROOT};
+    struct node node = {.parent = parent, .label = label, .latest = ROOT};
+    if (parent != MT_NONE) {
+        uint64_t n_bytes =
+            (uint64_t)tree->nodes[parent].line_bytes + collapsed->labels.labels[label].n_bytes;
+        node.depth = tree->nodes[parent].depth + 1;
+        node.line_bytes = n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX;
+    }
+    tree->lines_bytes += node.line_bytes;
+    tree->nodes[tree->n_nodes] = node;
     return (uint32_t)tree->n_nodes++;
 }
 
 /* MT_NONE: no memory. */
-static uint32_t other_child(struct tree *tree, uint32_t parent, uint32_t label)
+static uint32_t other_child(const struct collapsed *collapsed, struct tree *tree, uint32_t parent,
+                            uint32_t label)
 {
     uint64_t key = (uint64_t)parent << 32 | label;
     bool is_new;
@@ -214,18 +108,19 @@ static uint32_t other_child(struct tree *tree, uint32_t parent, uint32_t label)
     if (!place)
         return MT_NONE;
     if (is_new)
-        *place = new_node(tree, parent, label);
+        *place = new_node(collapsed, tree, parent, label);
     if (*place != MT_NONE)
         tree->nodes[parent].latest = *place;
     return *place;
 }
 
-static inline uint32_t child(struct tree *tree, uint32_t parent, uint32_t label)
+static inline uint32_t child(const struct collapsed *collapsed, struct tree *tree, uint32_t parent,
+                             uint32_t label)
 {
     uint32_t latest = tree->nodes[parent].latest;
     if (latest != ROOT && tree->nodes[latest].label == label)
         return latest;
-    return other_child(tree, parent, label);
+    return other_child(collapsed, tree, parent, label);
 }
 
 /* --------------------------------------------------------------------------------------- events */
@@ -234,7 +129,7 @@ static inline uint32_t child(struct tree *tree, uint32_t parent, uint32_t label)
 static bool pass_loss(const struct collapsed *collapsed, struct tree *tree, uint64_t ts_ns)
 {
     uint64_t until_ns = ts_ns < tree->until_ns ? ts_ns : tree->until_ns;
-    uint32_t lost = child(tree, tree->at, collapsed->lost);
+    uint32_t lost = child(collapsed, tree, tree->at, collapsed->labels.lost);
     if (lost == MT_NONE)
         return false;
     tree->nodes[lost].self_ns += until_ns - tree->now_ns;
@@ -255,13 +150,13 @@ static inline bool pass_time(const struct collapsed *collapsed, struct tree *tre
 
 static bool enter(const struct collapsed *collapsed, struct tree *tree, uint32_t func)
 {
-    uint32_t label = collapsed->label_of[func];
+    uint32_t label = collapsed->labels.label_of[func];
     if (tree->nodes[tree->at].depth >= MAX_DEPTH) {
         if (tree->n_beyond++)
             return true;
-        label = collapsed->deeper;
+        label = collapsed->labels.deeper;
     }
-    uint32_t node = child(tree, tree->at, label);
+    uint32_t node = child(collapsed, tree, tree->at, label);
     if (node == MT_NONE)
         return false;
     tree->at = node;
@@ -297,16 +192,25 @@ static bool add_event(const struct collapsed *collapsed, struct tree *tree,
 
 /* ---------------------------------------------------------------------------------------- lines */
 
-/* The labels of a node's stack, outermost first, in front of a count. */
-static void append_stack(const struct collapsed *collapsed, const struct tree *tree, uint32_t node,
-                         struct mt_buf *out)
+/* Deeper are only "(deeper calls)" and "(events lost)". */
+#define MAX_PATH (MAX_DEPTH + 2)
+
+/* The labels of a node's stack, innermost first; returns how many. */
+static size_t path_of(const struct tree *tree, uint32_t node, uint32_t path[MAX_PATH])
 {
-    uint32_t path[MAX_DEPTH + 2];
     size_t n = 0;
     for (; node != ROOT; node = tree->nodes[node].parent)
         path[n++] = tree->nodes[node].label;
+    return n;
+}
+
+static void append_stack(const struct collapsed *collapsed, const struct tree *tree, uint32_t node,
+                         struct mt_buf *out)
+{
+    uint32_t path[MAX_PATH];
+    size_t n = path_of(tree, node, path);
     while (n > 0) {
-        const struct label *label = &collapsed->labels[path[--n]];
+        const struct mt__stack_label *label = &collapsed->labels.labels[path[--n]];
         mt_buf_append(out, label->data, label->n_bytes);
     }
 }
@@ -315,7 +219,7 @@ static void write_tree(const struct collapsed *collapsed, uint32_t track, struct
 {
     const struct tree *tree = &collapsed->trees[track];
     struct mt_buf head = {0};
-    append_track(&head, collapsed->timeline, track);
+    mt__stack_append_track(&head, collapsed->timeline, track);
     if (collapsed->repeats[track])
         mt_buf_printf(&head, " #%u", collapsed->repeats[track] + 1);
     /* What a thread does outside of its calls is not recorded. */
@@ -339,27 +243,50 @@ static void free_tree(struct tree *tree)
     *tree = (struct tree){0};
 }
 
+/* Leaves the stack that is open, without the time that it has taken. False: no memory. */
+static bool restart_tree(const struct collapsed *collapsed, struct tree *tree)
+{
+    uint32_t path[MAX_PATH];
+    size_t n = path_of(tree, tree->at, path);
+    mt_map_fini(&tree->children);
+    tree->n_nodes = 0;
+    tree->at = new_node(collapsed, tree, MT_NONE, 0);
+    while (n > 0 && tree->at != MT_NONE)
+        tree->at = child(collapsed, tree, tree->at, path[--n]);
+    tree->lines_bytes = 0; /* of what is to come */
+    return tree->at != MT_NONE;
+}
+
 /* ---------------------------------------------------------------------------------- the interface */
+
+static bool add_run(const struct collapsed *collapsed, struct tree *tree, const struct mt_run *run)
+{
+    if (run->n_events && !tree->n_nodes) {
+        tree->now_ns = run->events[0].ts_ns;
+        if (new_node(collapsed, tree, MT_NONE, 0) == MT_NONE)
+            return false;
+    }
+    for (uint32_t i = 0; i < run->n_events; i++) {
+        if (!add_event(collapsed, tree, &run->events[i]))
+            return false;
+    }
+    bool ends_lost = run->last && tree->until_ns > tree->now_ns;
+    return !ends_lost || pass_time(collapsed, tree, tree->until_ns);
+}
 
 static enum mt_status chunk(void *state, const struct mt_run *run, struct mt_buf *out)
 {
     const struct collapsed *collapsed = state;
     struct tree *tree = &collapsed->trees[run->track];
-    if (run->n_events && !tree->n_nodes) {
-        if (new_node(tree, MT_NONE, 0) == MT_NONE)
-            return MT_NOMEM;
-        tree->now_ns = run->events[0].ts_ns;
-    }
-    for (uint32_t i = 0; i < run->n_events; i++) {
-        if (!add_event(collapsed, tree, &run->events[i]))
-            return MT_NOMEM;
-    }
-    if (!run->last)
-        return MT_OK;
-    if (tree->n_nodes && tree->until_ns > tree->now_ns && !pass_time(collapsed, tree, tree->until_ns))
+    if (!add_run(collapsed, tree, run))
         return MT_NOMEM;
-    write_tree(collapsed, run->track, out);
-    free_tree(tree);
+    bool is_full = tree->lines_bytes > MAX_LINES_BYTES;
+    if (run->last || is_full)
+        write_tree(collapsed, run->track, out);
+    if (run->last)
+        free_tree(tree);
+    else if (is_full && !restart_tree(collapsed, tree))
+        return MT_NOMEM;
     return out->failed ? MT_NOMEM : MT_OK;
 }
 
@@ -367,28 +294,24 @@ static void free_collapsed(struct collapsed *collapsed)
 {
     for (uint32_t i = 0; collapsed->trees && i < collapsed->timeline->n_tracks; i++)
         free_tree(&collapsed->trees[i]);
-    mt_arena_fini(&collapsed->arena);
+    mt__stack_labels_fini(&collapsed->labels);
     free(collapsed->trees);
     free(collapsed->repeats);
-    free(collapsed->labels);
-    free(collapsed->label_of);
     free(collapsed);
 }
 
 static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void **state)
 {
     (void)out;
-    size_t n_labels = (size_t)job->timeline->n_funcs + 2, n_tracks = job->timeline->n_tracks;
+    size_t n_tracks = job->timeline->n_tracks;
     struct collapsed *collapsed = calloc(1, sizeof *collapsed);
     if (!collapsed)
         return MT_NOMEM;
     collapsed->timeline = job->timeline;
-    collapsed->labels = calloc(n_labels, sizeof *collapsed->labels);
-    collapsed->label_of = calloc(n_labels, sizeof *collapsed->label_of);
     collapsed->trees = calloc(n_tracks + 1, sizeof *collapsed->trees);
     collapsed->repeats = calloc(n_tracks + 1, sizeof *collapsed->repeats);
-    if (!collapsed->labels || !collapsed->label_of || !collapsed->trees || !collapsed->repeats ||
-        !make_labels(collapsed) || !count_repeats(collapsed)) {
+    if (!collapsed->trees || !collapsed->repeats ||
+        !mt__stack_labels_init(&collapsed->labels, job->timeline) || !count_repeats(collapsed)) {
         free_collapsed(collapsed);
         return MT_NOMEM;
     }

@@ -11,6 +11,11 @@ same "files" "$(merge traces/*.trace)" "$(cat "$golden/merged.json")"
 same "a directory" "$(merge traces)" "$(cat "$golden/merged.json")"
 same "complete events" "$(merge --events complete traces)" "$(cat "$golden/merged_complete.json")"
 same "begin and end events" "$(merge --events=begin-end traces)" "$(cat "$golden/merged.json")"
+for format in speedscope:.speedscope.json collapsed:.collapsed; do
+  same "${format%%:*}" "$(merge -f "${format%%:*}" traces)" "$(cat "$golden/merged${format#*:}")"
+  same "${format%%:*} by its suffix" "$(merge -o "by${format#*:}" traces; cat "by${format#*:}")" \
+    "$(cat "$golden/merged${format#*:}")"
+done
 "$PYTHON" - <<'PY' || n_wrong=$((n_wrong + 1))
 import json, os, subprocess
 for style in "begin-end", "complete":

@@ -77,6 +77,12 @@ static void append_event(struct mt_buf *out, const struct mt_run *run, const str
         mt_buf_printf(out, "+%llu", (unsigned long long)event->dur_ns);
 }
 
+void append_run_text(struct mt_buf *out, const struct mt_run *run)
+{
+    for (uint32_t i = 0; i < run->n_events; i++)
+        append_event(out, run, &run->events[i]);
+}
+
 char *events_text(struct mt_set *set, uint32_t track, struct mt_counts *counts)
 {
     struct mt_buf out = {0};
@@ -88,8 +94,7 @@ char *events_text(struct mt_set *set, uint32_t track, struct mt_counts *counts)
         assert_int_equal(run.first, first);
         assert_false(last);
         last = run.last;
-        for (uint32_t i = 0; i < run.n_events; i++)
-            append_event(&out, &run, &run.events[i]);
+        append_run_text(&out, &run);
     }
     assert_true(last != mt_set_timeline(set)->tracks[track].left_out);
     assert_int_equal(mt_walk_status(walk), MT_OK);

@@ -22,6 +22,9 @@ struct told {
 struct mt_set *set_of(struct tb *const *files, size_t n, struct told *told);
 void told_fini(struct told *told);
 
+/* Appends the events of a run, with a space before each but the buffer's first. */
+void append_run_text(struct mt_buf *out, const struct mt_run *run);
+
 /* All events of a track, to be freed. */
 char *events_text(struct mt_set *set, uint32_t track, struct mt_counts *counts);
 

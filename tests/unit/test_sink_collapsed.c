@@ -51,6 +51,20 @@ static void assert_one(const struct mt_event *events, uint32_t n_events, const c
     assert_bytes(&mt_sink_collapsed, &timeline, events, n_events, expected);
 }
 
+/* "N:NS " for each line, N is how many frames there are below the first function. */
+static void append_sums(struct mt_buf *sums, const char *lines)
+{
+    for (const char *end; (end = strchr(lines, '\n')); lines = end + 1) {
+        uint32_t n_frames = 0;
+        const char *count = lines;
+        for (const char *at = lines; at < end; at++) {
+            n_frames += *at == ';';
+            count = *at == ' ' ? at + 1 : count;
+        }
+        mt_buf_printf(sums, "%u:%.*s ", n_frames - 2, (int)(end - count), count);
+    }
+}
+
 static void test_self_time(void **state)
 {
     (void)state;
@@ -148,6 +162,47 @@ static void test_depth(void **state)
     free(events);
 }
 
+/* Lines are written before the end where they are very long, and what is open stays so. */
+static void test_portions(void **state)
+{
+    (void)state;
+    enum { N_BYTES = 2 << 20 };
+    char *name = malloc(N_BYTES);
+    assert_non_null(name);
+    memset(name, 'x', N_BYTES);
+    struct mt_func long_funcs[] = {funcs[G], funcs[APPEND]};
+    long_funcs[APPEND].name = (struct mt_text){name, N_BYTES};
+    struct mt_event events[] = {BEGIN(0, G),       BEGIN(1, APPEND), BEGIN(2, APPEND),
+                                BEGIN(4, APPEND),  BEGIN(8, APPEND), END(16, APPEND, 8),
+                                END(32, APPEND, 28), BEGIN(64, G)};
+    struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
+    timeline.funcs = long_funcs;
+    timeline.n_funcs = 2;
+    struct mt_job job = {.timeline = &timeline, .n_workers = 1};
+    struct mt_outcome outcome = {0};
+    struct mt_buf out = {0};
+    void *sink;
+    assert_int_equal(mt_sink_collapsed.begin(&job, &out, &sink), MT_OK);
+    /* With four of the long ones in a stack it is 20 MB in all. */
+    static const struct {
+        uint32_t first, n;
+        const char *sums;
+    } runs[] = {{0, 4, ""}, {4, 1, "0:1 1:1 2:2 3:4 "}, {5, 2, ""}, {7, 1, "2:32 3:16 4:8 "}};
+    for (size_t i = 0; i < N(runs); i++) {
+        struct mt_run run = {.timeline = &timeline, .events = events + runs[i].first,
+                             .n_events = runs[i].n, .first = !i, .last = i == N(runs) - 1};
+        struct mt_buf sums = {0};
+        mt_buf_clear(&out);
+        assert_int_equal(mt_sink_collapsed.chunk(sink, &run, &out), MT_OK);
+        append_sums(&sums, mt_buf_text(&out));
+        assert_string_equal(mt_buf_text(&sums), runs[i].sums);
+        mt_buf_fini(&sums);
+    }
+    assert_int_equal(mt_sink_collapsed.end(sink, &outcome, &out), MT_OK);
+    mt_buf_fini(&out);
+    free(name);
+}
+
 /* Runs of one track after another, in turns; threads with one name and tid are told apart. */
 static void test_tracks(void **state)
 {
@@ -211,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_unfinished_and_repaired),
         cmocka_unit_test(test_losses),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_portions),
         cmocka_unit_test(test_tracks),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_stopped),
