@@ -104,6 +104,12 @@ class Case(harness.Case):
         return subprocess.run([harness.MTRACE, "merge", "-f", form, traces], check=True, stdout=subprocess.PIPE,
                               timeout=harness.TIMEOUT).stdout
 
+    def assert_rows(self, found, expected):
+        """assertEqual() would look for the differences of long lists for minutes."""
+        for i, (row, wanted) in enumerate(zip(found, expected)):
+            self.assertEqual(row, wanted, "row %d" % i)
+        self.assertEqual(len(found), len(expected))
+
     def both(self, traces):
         """The timelines in both formats, without what they say in different ways."""
         chrome = packets.read_chrome(json.loads(self.merged("chrome", traces)))
@@ -114,7 +120,7 @@ class Case(harness.Case):
 
     def assert_same(self, traces):
         chrome, perfetto = self.both(traces)
-        self.assertEqual([c._replace(category=c.category or "python", args={"open": True} if "open" in c.args else {})
+        self.assert_rows([c._replace(category=c.category or "python", args={"open": True} if "open" in c.args else {})
                           for c in perfetto.calls], chrome.calls)
         for what in "marks", "flows", "processes":
             self.assertEqual(getattr(perfetto, what), getattr(chrome, what))
@@ -132,9 +138,8 @@ class Case(harness.Case):
         for row in chrome[ROWS] + perfetto[ROWS]:
             row[4] = plain(row[4])
         for sql in BOTH:
-            self.assertEqual(len(perfetto[sql]), len(chrome[sql]), sql)
-            self.assertEqual([row[:6] for row in perfetto[sql]], [row[:6] for row in chrome[sql]], sql)
-        self.assertEqual([row[6] or 0 for row in perfetto[ROWS]], [row[6] for row in chrome[ROWS]])
+            self.assert_rows([row[:6] for row in perfetto[sql]], [row[:6] for row in chrome[sql]])
+        self.assert_rows([row[6] or 0 for row in perfetto[ROWS]], [row[6] for row in chrome[ROWS]])
         self.assertEqual(perfetto[STATS], [])
         return perfetto
 
