@@ -33,6 +33,7 @@ load("//third_party/python:defs.bzl", "python_test")
 #   pypi    True for the packages of //third_party/pypi:tests.txt, of the test's own CPython
 TESTS = {
     # These change their user or mount something.  The sandbox of Bazel has one user, and its root may not.
+    "test_containers": dict(tags = ["no-sandbox"]),
     "test_disk_full": dict(tags = ["no-sandbox"]),
     "test_gunicorn": dict(pypi = True, tags = ["no-sandbox"]),
     "test_setuid": dict(tags = ["no-sandbox"]),

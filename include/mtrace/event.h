@@ -116,9 +116,9 @@ enum mt_event_type {
 #define MT_EVENT_RESUME 2u    /* BEGIN: a generator or coroutine goes on; not a new call */
 #define MT_EVENT_SUSPEND 4u   /* END: a generator or coroutine yields */
 #define MT_EVENT_EXCEPTION 8u /* END: by an exception */
-#define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then; or it
-                               * goes on where a slice ends */
+#define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then */
 #define MT_EVENT_FIRST 32u /* BEGIN: the first of its function on its track (MT_NEEDS_FIRST) */
+#define MT_EVENT_CUT 64u /* END: the call goes on, but a slice ends here (reader.h) */
 
 /* What MT_EVENT_LOST refers to. */
 struct mt_event_lost {

@@ -115,6 +115,42 @@ struct mt_note_info {
 void mt_set_note(const struct mt_set *set, uint32_t file_idx, uint32_t note_idx,
                  struct mt_note_info *out);
 
+/* ------------------------------------------------------------------------------------- slicing */
+
+/* What of a set is wanted: whoever reads it afterwards, by walk or plan, sees no more than that. All
+ * conditions must hold. Zeros ask for nothing. docs/slicing.md has the meaning of the edges.
+ *
+ * A glob is matched with the whole text: * is any part of it, also / and ., ? is one character, [a-z]
+ * and [!a-z] are one of a set, \ takes the next character as it is. */
+struct mt_globs {
+    const char *const *globs;
+    size_t n; /* 0: everything */
+};
+struct mt_ids {
+    const uint32_t *ids;
+    size_t n; /* 0: all */
+};
+struct mt_slice {
+    uint64_t from_ns;         /* of the timeline; what is open there begins there */
+    uint64_t to_ns;           /* what is open there ends there; 0: no end */
+    uint64_t min_duration_ns; /* shorter calls are left out, with all they contain */
+    uint32_t max_depth;       /* calls within so many shown ones are left out; 0: none is */
+    struct mt_ids pids;       /* as shown: mt_process.pid, mt_track.tid */
+    struct mt_ids tids;
+    struct mt_globs processes; /* by name */
+    struct mt_globs threads;
+    /* By name, "owner.name", or the file's path, whole or behind any of its slashes. A function
+     * is shown if one of `include` matches, or there is none, and none of `exclude`; what it calls moves up. */
+    struct mt_globs include;
+    struct mt_globs exclude;
+};
+
+/* For a finished set of which nothing was read yet, once. What matches nothing is noted. The slice is
+ * not needed afterwards. The timeline stays as it is, but for `left_out` (event.h) and for losses that
+ * are not in the slice. mt_counts are of what had to be read, also where it is not shown.
+ * MT_NOMEM. */
+enum mt_status mt_set_slice(struct mt_set *set, const struct mt_slice *slice);
+
 /* -------------------------------------------------------------------------------------- walks */
 
 /* What a walk met on a track. Every field is a plain sum, so tracks can be added up. */

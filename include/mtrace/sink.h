@@ -47,6 +47,7 @@ struct mt_sink {
 
 extern const struct mt_sink mt_sink_chrome;          /* begin and end events */
 extern const struct mt_sink mt_sink_chrome_complete; /* complete events */
+extern const struct mt_sink mt_sink_perfetto;        /* Perfetto's protobuf */
 extern const struct mt_sink mt_sink_collapsed;
 extern const struct mt_sink mt_sink_speedscope;
 extern const struct mt_sink mt_sink_pstats;

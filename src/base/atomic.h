@@ -16,6 +16,9 @@
 #define mt_cas_acquire(p, expected, v)                                                             \
     __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 
+#define mt_cas_release(p, expected, v)                                                             \
+    __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
+
 /* Keeps the compiler from moving accesses across: for a signal handler, or a fork in one, on this
  * very thread. No instruction. */
 #define mt_signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
@@ -31,5 +34,9 @@
 
 #define MT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MT_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* For what is inlined into hot functions and into cold ones: else it may be taken for cold itself. */
+#define MT_ALWAYS_INLINE __attribute__((always_inline)) static inline
+#define MT_HOT __attribute__((hot))
 
 #endif /* MT_BASE_ATOMIC_H_ */

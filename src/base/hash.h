@@ -1,4 +1,5 @@
-/* hash.h - hashing for tables in memory. The values are never stored or shown.
+/* hash.h - hashing for tables in memory. The values are never stored, and shown only where any number
+ * will do that is likely to be unique.
  */
 #ifndef MT_BASE_HASH_H_
 #define MT_BASE_HASH_H_

@@ -5,6 +5,17 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 
+/* As \u005c at the end, since there are readers that take \\" for an escaped quote (Perfetto's v52). */
+static void escape_punctuation(struct mt_buf *out, unsigned char c, bool is_last)
+{
+    if (c == '"')
+        mt_buf_append(out, "\\\"", 2);
+    else if (is_last)
+        mt_buf_append(out, "\\u005c", 6);
+    else
+        mt_buf_append(out, "\\\\", 2);
+}
+
 static void escape_control(struct mt_buf *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -37,7 +48,7 @@ void mt_json_escape(struct mt_buf *out, const char *text, size_t n_bytes)
         else if (c < 0x20)
             escape_control(out, c);
         else
-            mt_buf_append(out, c == '"' ? "\\\"" : "\\\\", 2);
+            escape_punctuation(out, c, at + 1 == n_bytes);
         at++;
     }
     mt_buf_append(out, text + at - plain, plain);

@@ -38,10 +38,11 @@ int mt_cmd_diff(int argc, char **argv);
 struct mt_option {
     char letter;             /* 0: none */
     const char *name;        /* long, without dashes; NULL: none */
-    const char *value_name;  /* for --help; NULL: a switch */
+    const char *value_name;  /* for --help; NULL: a switch; with ",..." at its end: a list */
     const char *help;        /* one line */
     bool *flag;              /* set by a switch */
-    const char **value;      /* set by an option with a value; the last one counts */
+    const char **value;      /* set by an option with a value; the last one counts. Of a list all
+                              * count: joined by commas, on the heap, which is the caller's; NULL first */
 };
 
 /* Takes the options out of argv and moves the operands to argv[1..]; `--` ends the options. With

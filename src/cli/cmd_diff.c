@@ -6,9 +6,11 @@
 
 #include "cli/cli.h"
 #include "cli/diff.h"
+#include "cli/slice_options.h"
 
 static const char synopsis[] = "mtrace diff [-n N] [--fail-above PCT] [--measure M] [--min-time T] "
-                               "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] A B [PATH...]";
+                               "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] "
+                               "[SLICE OPTION...] A B [PATH...]";
 static const char summary[] =
     "Compares two runs per function: what changed from A to B, the largest change of self time first.\n"
     "A and B are .trace files or directories with such files; with --processes, the ids of two\n"
@@ -176,10 +178,13 @@ static int compare_sets(struct mt_set *const sets[2], struct mt_diff *diff, cons
     return diff->exceeded ? MT_EXIT_TROUBLE : exit_status;
 }
 
+static struct mt_slice_options slicing; /* of both sides; wrong usage leaves without freeing it */
+
 /* An empty side would look like a comparison. */
-static bool is_usable(const struct mt_set *set)
+static bool is_usable(struct mt_set *set)
 {
-    return set && (mt_set_n_files(set) || !mt_set_n_errors(set));
+    return set && (mt_set_n_files(set) || !mt_set_n_errors(set)) &&
+           mt_slice_options_apply(&slicing, set);
 }
 
 static int diff_paths(char **operands, int n, struct mt_diff *diff, const struct words *words,
@@ -226,6 +231,7 @@ int mt_cmd_diff(int argc, char **argv)
         {0, "width", "N", "shorten names to lines of N; default: the terminal's, else any", NULL, &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
         {0, "processes", NULL, "A and B are process ids of PATH...", &words.processes, NULL},
+        MT_SLICE_OPTIONS(slicing),
         {0},
     };
     struct mt_diff diff = {0};
@@ -239,7 +245,12 @@ int mt_cmd_diff(int argc, char **argv)
                                                     : "there must be two to compare, A and B");
     if (!understand(&words, &diff, &n_workers))
         return MT_EXIT_USAGE;
+    exit_status = mt_slice_options_parse(&slicing, "diff");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
     mt_cli_set_quiet(words.quiet);
     mt_cli_writes_output();
-    return diff_paths(argv + 1, n, &diff, &words, n_workers);
+    exit_status = diff_paths(argv + 1, n, &diff, &words, n_workers);
+    mt_slice_options_fini(&slicing);
+    return exit_status;
 }

@@ -5,9 +5,10 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/slice_options.h"
 
 static const char synopsis[] =
-    "mtrace merge [-f FORMAT] [-o FILE] [--events STYLE] [-j N] [-q] PATH...";
+    "mtrace merge [-f FORMAT] [-o FILE] [--events STYLE] [-j N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
     "Puts what the processes recorded on one timeline. PATH is a .trace file or a directory with such\n"
     "files; they may still be growing. The format is FORMAT, else what FILE's suffix says, else chrome:";
@@ -15,6 +16,7 @@ static const char summary[] =
 struct merge_options {
     const char *output, *format, *events, *jobs;
     bool quiet;
+    struct mt_slice_options slicing;
 };
 
 /* Fills `how`; wrong usage is said, and false returned. */
@@ -52,7 +54,8 @@ static bool parse_jobs(const char *text, uint32_t *n_workers)
     return *text >= '1' && *text <= '9' && !*end;
 }
 
-static int merge_paths(char **paths, int n_paths, const char *output, const struct mt_merge *how)
+static int merge_paths(char **paths, int n_paths, const struct merge_options *merge,
+                       const struct mt_merge *how)
 {
     int exit_status;
     mt_cli_writes_output();
@@ -60,19 +63,20 @@ static int merge_paths(char **paths, int n_paths, const char *output, const stru
     if (!set)
         return MT_EXIT_TROUBLE;
     /* Nothing that could be read: no output that looks like a result. */
-    if (!mt_set_n_files(set) && mt_set_n_errors(set))
+    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&merge->slicing, set))
         exit_status = MT_EXIT_TROUBLE;
-    else if (!strcmp(output, "-"))
+    else if (!strcmp(merge->output, "-"))
         exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", how);
     else
-        exit_status = mt_cli_merge_to_path(set, output, how);
+        exit_status = mt_cli_merge_to_path(set, merge->output, how);
     mt_set_free(set);
     return exit_status;
 }
 
 int mt_cmd_merge(int argc, char **argv)
 {
-    struct merge_options merge = {.output = "-"};
+    static struct merge_options merge; /* what leaves with wrong usage need not free its lists */
+    merge.output = "-";
     const struct mt_option options[] = {
         {'f', "format", "FORMAT", "one of the above", NULL, &merge.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &merge.output},
@@ -81,6 +85,7 @@ int mt_cmd_merge(int argc, char **argv)
         {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
          &merge.jobs},
         {'q', "quiet", NULL, "only errors on standard error", &merge.quiet, NULL},
+        MT_SLICE_OPTIONS(merge.slicing),
         {0},
     };
     struct mt_buf text = {0};
@@ -99,7 +104,12 @@ int mt_cmd_merge(int argc, char **argv)
         return mt_cli_usage("merge", "-j is a number from 1 on, not %s", merge.jobs);
     if (!choose(&merge, &how))
         return MT_EXIT_USAGE;
+    exit_status = mt_slice_options_parse(&merge.slicing, "merge");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
     how.shows_progress = !merge.quiet;
     mt_cli_set_quiet(merge.quiet);
-    return merge_paths(argv + 1, n, merge.output, &how);
+    exit_status = merge_paths(argv + 1, n, &merge, &how);
+    mt_slice_options_fini(&merge.slicing);
+    return exit_status;
 }

@@ -5,10 +5,11 @@
 
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "cli/slice_options.h"
 
 static const char synopsis[] = "mtrace report [-s KEY] [-n N] [-p] [--by WHAT] [--callers NAME] "
                                "[--callees NAME] [--slowest N] [-f FORMAT] [-o FILE] [-j N] "
-                               "[--width N] [-q] PATH...";
+                               "[--width N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
     "Adds up what the processes recorded: calls and times of each function, in cProfile's columns.\n"
     "PATH is a .trace file or a directory with such files; they may still be growing.";
@@ -103,6 +104,8 @@ static bool understand(const struct words *words, struct mt_report *report, uint
     return false;
 }
 
+static struct mt_slice_options slicing; /* wrong usage leaves without freeing it */
+
 int mt_cmd_report(int argc, char **argv)
 {
     struct words words = {.sort = "tottime", .format = "table", .output = "-"};
@@ -119,6 +122,7 @@ int mt_cmd_report(int argc, char **argv)
         {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL, &words.jobs},
         {0, "width", "N", "shorten names to lines of N; default: the terminal's, else any", NULL, &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
+        MT_SLICE_OPTIONS(slicing),
         {0},
     };
     struct mt_report report = {0};
@@ -131,6 +135,9 @@ int mt_cmd_report(int argc, char **argv)
         return mt_cli_usage("report", "there is no PATH to report on");
     if (!understand(&words, &report, &n_workers))
         return MT_EXIT_USAGE;
+    exit_status = mt_slice_options_parse(&slicing, "report");
+    if (exit_status != MT_EXIT_OK)
+        return exit_status;
     if (!words.width)
         report.width = mt_cli_output_width(words.output);
     mt_cli_set_quiet(words.quiet);
@@ -142,12 +149,13 @@ int mt_cmd_report(int argc, char **argv)
                            .options = &report,
                            .n_workers = n_workers,
                            .shows_progress = !words.quiet};
-    if (!mt_set_n_files(set) && mt_set_n_errors(set))
+    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(words.output, "-"))
         exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", &how);
     else
         exit_status = mt_cli_merge_to_path(set, words.output, &how);
     mt_set_free(set);
+    mt_slice_options_fini(&slicing);
     return exit_status;
 }

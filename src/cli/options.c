@@ -55,6 +55,28 @@ struct parser {
     const char *command;
 };
 
+static bool is_list(const struct mt_option *option)
+{
+    size_t n = strlen(option->value_name);
+    return n > 4 && !strcmp(option->value_name + n - 4, ",...");
+}
+
+/* Adds to what the list has already. */
+static bool join(const char **list, const char *value)
+{
+    size_t n_old = *list ? strlen(*list) + 1 : 0;
+    char *joined = realloc((char *)(uintptr_t)*list, n_old + strlen(value) + 1);
+    if (!joined) {
+        mt_cli_error("%s", mt_status_text(MT_NOMEM));
+        return false;
+    }
+    if (n_old)
+        joined[n_old - 1] = ',';
+    memcpy(joined + n_old, value, strlen(value) + 1);
+    *list = joined;
+    return true;
+}
+
 /* Gives the option its value: what is attached to it, or the next argument. */
 static bool take_value(struct parser *parser, const struct mt_option *option, const char *attached,
                        const char *shown)
@@ -65,6 +87,8 @@ static bool take_value(struct parser *parser, const struct mt_option *option, co
         mt_cli_usage(parser->command, "%s wants a value: %s", shown, option->value_name);
         return false;
     }
+    if (is_list(option))
+        return join(option->value, attached);
     *option->value = attached;
     return true;
 }

@@ -58,15 +58,33 @@ static struct sums sums_of(const struct mt_report *report)
     return sums;
 }
 
-/* A process's header may know of more losses than its threads could write down. */
-static uint64_t n_lost_of(const struct mt_timeline *timeline, const struct mt_outcome *outcome)
+/* What the tracks tell, and what a process's header knows beyond that. */
+static uint64_t n_lost_of(const struct mt_report *report, const struct mt_outcome *outcome)
 {
-    uint64_t n_lost = 0;
+    const struct mt_timeline *timeline = report->timeline;
+    uint64_t n_lost = report->result.n_lost;
     for (uint32_t i = 0; i < timeline->n_processes; i++) {
         uint64_t n = timeline->processes[i].n_lost, n_told = outcome->n_lost_told[i];
-        n_lost += n > n_told ? n : n_told;
+        n_lost += n > n_told ? n - n_told : 0;
     }
     return n_lost;
+}
+
+/* Those that a slice leaves out are not told of. */
+static uint32_t n_processes_of(const struct mt_timeline *timeline)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < timeline->n_processes; i++)
+        n += !timeline->processes[i].left_out;
+    return n;
+}
+
+static uint32_t n_threads_of(const struct mt_timeline *timeline)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < timeline->n_tracks; i++)
+        n += !timeline->tracks[i].left_out;
+    return n;
 }
 
 static const char *plural(uint64_t n, const char *one, const char *many)
@@ -91,9 +109,9 @@ static void put_head(const struct mt_report *report, const struct sums *sums, st
                       mt_cli_count_text(sums->n_primitive, text, sizeof text));
     mt_buf_printf(out, " in %" PRIu64 ".%06" PRIu64 " seconds, ", dur_ns / 1000000000,
                   dur_ns / 1000 % 1000000);
-    put_count(out, timeline->n_processes, "process", "processes");
+    put_count(out, n_processes_of(timeline), "process", "processes");
     mt_buf_append_text(out, ", ");
-    put_count(out, timeline->n_tracks, "thread", "threads");
+    put_count(out, n_threads_of(timeline), "thread", "threads");
     mt_buf_append_text(out, "\n\n");
 }
 
@@ -131,8 +149,8 @@ static void put_json_head(const struct mt_report *report, const struct sums *sum
         const char *key;
         uint64_t n;
     } numbers[] = {
-        {"processes", report->timeline->n_processes},
-        {"threads", report->timeline->n_tracks},
+        {"processes", n_processes_of(report->timeline)},
+        {"threads", n_threads_of(report->timeline)},
         {"duration_ns", result->last_ns - result->first_ns},
         {"calls", sums->n_calls},
         {"primitive_calls", sums->n_primitive},
@@ -182,8 +200,8 @@ static enum mt_status end(void *state, const struct mt_outcome *outcome, struct 
     struct mt_report *report = state;
     enum mt_status status = MT_OK;
     if (outcome) {
-        report->n_lost = n_lost_of(report->timeline, outcome);
         status = mt_profile_fold(report->profile, &report->result);
+        report->n_lost = n_lost_of(report, outcome);
     }
     mt_profile_free(report->profile);
     report->profile = NULL;

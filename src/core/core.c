@@ -31,6 +31,16 @@ void mt__unlock(const struct mt_os_mask *mask)
     mt_os_restore_signals(mask);
 }
 
+void mt_core_lock(struct mt_os_mask *mask)
+{
+    mt__lock(mask);
+}
+
+void mt_core_unlock(const struct mt_os_mask *mask)
+{
+    mt__unlock(mask);
+}
+
 bool mt__lock_armed(struct mt_os_mask *mask)
 {
     if (mt__process == NULL)
@@ -87,14 +97,21 @@ void mt__measure_hz(void)
     mt__kept.tick_hz = (uint64_t)(ticks / ns * 1e9 + 0.5);
 }
 
+void mt_core_early(void)
+{
+    if (mt__kept.first_pair.mono_ns != 0)
+        return;
+    mt__kept.clock = mt_os_clock_choose();
+    mt_os_clock_pair(mt__kept.clock, &mt__kept.first_pair);
+}
+
 /* Once per process, kept for good. */
 static int init_once(void)
 {
     bool wiped;
     if (mt__process != NULL)
         return 0;
-    mt__kept.clock = mt_os_clock_choose();
-    mt_os_clock_pair(mt__kept.clock, &mt__kept.first_pair);
+    mt_core_early();
     struct mt_process *process = mt_os_wiped_pages(sizeof *process, &wiped);
     if (process == NULL)
         return ENOMEM;
@@ -144,8 +161,6 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
     *error = init_once();
     if (*error != 0)
         return status_of(*error);
-    mt__measure_hz();
-
     mt__lock(&mask);
     if (copy_text(kept->directory, sizeof kept->directory, config->directory) == 0) {
         *error = ENAMETOOLONG;
@@ -161,15 +176,16 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
         kept->python_version = config->python_version;
         kept->ops = config->ops;
         mt_os_process_info(&kept->info);
-        mt__process->epoch = ++kept->epoch;
+        mt_store_relaxed(&mt__process->epoch, ++kept->epoch);
         mt__process->part = 0;
+        mt__process->stopping = 0;
         mt__process->n_numbers = 0;
         mt__next_image();
         *error = mt__file_create(config->origin);
     }
     if (*error == 0) {
         mt_store_release(&mt__process->state, MT_PROCESS_ARMED);
-        mt_store_relaxed(&kept->recording, 1);
+        mt_store_release(&kept->recording, 1); /* pairs with mt__ready() */
     }
     mt__unlock(&mask);
     errno = saved;
@@ -178,11 +194,10 @@ enum mt_status mt_core_start(const struct mt_core_config *config, int *error)
 
 void mt_core_stop(bool quiet)
 {
-    struct mt_os_mask mask;
-    if (!mt_core_recording())
-        return;
-    mt_store_relaxed(&mt__kept.recording, 0);
     struct mt_process *process = mt__process;
+    struct mt_os_mask mask;
+    if (!mt_core_recording() && (process == NULL || !process->stopping))
+        return;
     mt__lock(&mask);
     for (uint32_t i = 0; i < mt__kept.n_slots; i++) {
         struct mt_thread *thread = mt__thread_at(i);
@@ -191,8 +206,11 @@ void mt_core_stop(bool quiet)
         if (quiet || thread == mt__thread)
             mt__release_chunk(thread);
         mt_store_relaxed(&thread->slot->end, NULL);
-        mt_store_relaxed(&thread->slot->n_ids, 0);
+        mt_store_relaxed(&thread->slot->n_ids, UINT64_C(0));
     }
+    /* After the ends: else a thread would drop the begin of a call here, and then record its end.
+     * Before the state, which says that there is no file: mt__arm_child(). */
+    mt_store_release(&mt__kept.recording, 0); /* pairs with mt__ready() */
     struct mt_file_header *header = process->header;
     if (header != NULL) {
         mt_store_relaxed(&header->end_tick, mt__now());
@@ -202,11 +220,13 @@ void mt_core_stop(bool quiet)
             process->header = NULL;
         }
     }
+    mt__file_leave_room();
     if (process->defs_map != NULL)
         mt_os_unmap(process->defs_map, process->defs_bytes);
     process->defs_map = NULL;
     process->defs_next = process->defs_end = NULL;
     process->path[0] = '\0';
+    process->stopping = !quiet;
     mt_store_release(&process->state, MT_PROCESS_NONE);
     memset(mt__kept.file_id, 0, sizeof mt__kept.file_id);
     mt__unlock(&mask);
@@ -219,10 +239,27 @@ bool mt_core_recording(void)
 
 void mt_core_file_id(uint8_t out[16])
 {
+    struct mt_os_mask mask;
+    memset(out, 0, 16);
+    if (mt__process == NULL)
+        return;
+    mt__lock(&mask);
     memcpy(out, mt__kept.file_id, 16);
+    mt__unlock(&mask);
 }
 
 const char *mt_core_path(void)
 {
     return mt__process != NULL ? mt__process->path : "";
+}
+
+void mt_core_copy_path(char *out, size_t size)
+{
+    struct mt_os_mask mask;
+    out[0] = '\0';
+    if (mt__process == NULL)
+        return;
+    mt__lock(&mask);
+    copy_text(out, size, mt__process->path);
+    mt__unlock(&mask);
 }

@@ -40,13 +40,19 @@ struct mt_core_config {
     struct mt_core_ops ops;
 };
 
+/* May be called before mt_core_start(), which else waits 200 us to see how fast the counter runs:
+ * it is timed from here. */
+void mt_core_early(void);
+
 /* Makes the process's file and starts recording. The strings are copied. On failure *error is an
  * errno (or 0) and nothing is recorded. MT_STATE: already recording. */
 enum mt_status mt_core_start(const struct mt_core_config *config, int *error);
 
 /* Ends recording, for good order at the end of the file only: nothing depends on it. `quiet`: no
- * other thread is inside mt_emit() (under Python: the GIL is held). If not, what other threads may
- * be writing to stays mapped until they come by or end. */
+ * other thread is inside mt_emit() or mt_core_ready(), but for the callbacks (under Python: the GIL
+ * is held). If not, no thread begins a record from now on, but what they may be writing to stays
+ * mapped until they come by or end, or until a second call, which is quiet: without a GIL, stop all
+ * threads for a moment in between. */
 void mt_core_stop(bool quiet);
 
 bool mt_core_recording(void);
@@ -54,6 +60,8 @@ bool mt_core_recording(void);
 void mt_core_file_id(uint8_t out[16]);
 /* Path of the current file; "" if none. Valid until the next fork, start or part. */
 const char *mt_core_path(void);
+/* The same, whole, while other threads may begin a new part. `size`: PATH_MAX is enough. */
+void mt_core_copy_path(char *out, size_t size);
 
 /* Attaches the calling thread if it is not, rearms after a fork. False: not recording now.
  * To be called before an id is looked up for an event of `kind` when mt_id_valid() said no. */
@@ -77,12 +85,21 @@ uint32_t mt_core_define_cfunc(const char *owner, size_t n_owner, const char *nam
 /* The name that a thread has from now on; nothing is written if it had it before. False: that
  * thread has no track yet. */
 bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name);
+/* The calling thread keeps the name that it had in its process's parent. False: it had none that is
+ * known; it was not there, or its name is long. */
+bool mt_core_inherit_name(void);
 void mt_core_name_process(const char *name, size_t n_name);
 void mt_core_note(enum mt_note about, const char *text);
 /* Another engine records than the one that the header names. */
 void mt_core_engine(enum mt_engine engine);
 /* Counts in the header that a hook of the program's own was met in place of ours. */
 void mt_core_displaced(void);
+
+/* The recorder's own lock, for what the embedder's threads share and no GIL guards. In between,
+ * signals are blocked: call nothing of this header, of Python, or of libc's allocator. No child of
+ * a fork inherits it locked. After the first mt_core_start(). */
+void mt_core_lock(struct mt_os_mask *mask);
+void mt_core_unlock(const struct mt_os_mask *mask);
 
 /* The calling thread's kernel id as the trace has it; 0: not attached. */
 uint32_t mt_core_tid(void);

@@ -28,59 +28,81 @@
 struct mt_thread;
 
 struct mt_slot {
-    uint64_t *next;    /* where the next record goes, in the mapped chunk */
-    uint64_t *end;     /* first word that is not for ordinary records; other threads may clear it */
+    uint64_t *next;    /* where the next record goes, in the mapped chunk; see `end` */
+    uint64_t *end;     /* first word that is not for ordinary records; other threads may clear it,
+                        * and once its owner has seen that, when recording stops, `next` too */
     uint64_t last;     /* tick of the last record */
-    uint32_t first_id; /* ids below were defined in another file: define again */
-    uint32_t n_ids;    /* valid ids are first_id ... first_id + n_ids - 1; 0 in an empty slot */
-    uint32_t counter;  /* the CPU's counter is the clock (else CLOCK_MONOTONIC) */
-    uint32_t index;    /* of the slot */
+    uint64_t first_id; /* ids below were defined in another file: define again */
+    uint64_t n_ids;    /* valid ids are first_id ... first_id + n_ids - 1; 0 in an empty slot */
     struct mt_thread *thread; /* NULL: empty, or wiped by a fork */
-    uint64_t reserved[2];
+    /* The embedder's own; cleared with the slot. */
+    const void *callee;
+    uint32_t callee_id;
+    uint32_t counter; /* the CPU's counter is the clock (else CLOCK_MONOTONIC) */
 };
 _Static_assert(sizeof(struct mt_slot) == 64, "one cache line");
+_Static_assert(MT_RECORD_DELTA_MAX == UINT32_MAX, "mt__emit_fast() turns it by 32 bits");
 
 extern __thread struct mt_slot *mt__slot __attribute__((tls_model("initial-exec")));
 
 /* Everything that is not the common case. `word` is the low half of the record. */
 __attribute__((noinline, cold)) void mt__emit_slow(uint32_t word);
 
+#if defined(__x86_64__) || defined(__aarch64__)
+#define MT_HAVE_COUNTER 1
+#else
+#define MT_HAVE_COUNTER 0
+#endif
+
 static inline uint64_t mt__ticks(const struct mt_slot *slot)
 {
-#if defined(__x86_64__) || defined(__aarch64__)
-    if (MT_LIKELY(slot->counter != 0))
+    if (MT_HAVE_COUNTER && MT_LIKELY(slot->counter != 0))
         return mt_os_counter();
-#endif
     return mt_os_monotonic_ns();
 }
 
 /* True if `id` may be used on this thread now. An empty slot says no to every id. */
 static inline bool mt_id_valid(const struct mt_slot *slot, uint64_t id)
 {
-    return id - slot->first_id < slot->n_ids;
+    return id - slot->first_id < mt_load_relaxed(&slot->n_ids); /* who stops recording clears it */
 }
 
-/* Records one event of the calling thread; `id` must have passed mt_id_valid(). */
-static inline void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
+/* Records one event of the calling thread at `now`, if there is room and the time fits. `word` is the
+ * low half of the record. */
+MT_ALWAYS_INLINE bool mt__emit_at(struct mt_slot *slot, uint64_t *next, uint64_t now, uint32_t word)
 {
-    uint64_t *next = slot->next;
-    uint32_t word = (uint32_t)kind << MT_ID_BITS | id;
-    if (MT_UNLIKELY(next >= mt_load_relaxed(&slot->end))) {
-        mt__emit_slow(word);
-        return;
-    }
-    uint64_t now = mt__ticks(slot);
     uint64_t delta = now - slot->last;
-    if (MT_UNLIKELY(delta > MT_RECORD_DELTA_MAX)) {
-        mt__emit_slow(word);
-        return;
-    }
+    /* Turned by half: the time where the record has it, and what does not fit where it has none. */
+    uint64_t turned = delta << 32 | delta >> 32;
+    if (MT_UNLIKELY((uint32_t)turned != 0))
+        return false;
     MT_TESTPOINT(record_ready);
     /* The commit. Pairs with the reader's look at the word, in this or another process. */
-    mt_store_release(next, delta << 32 | word);
+    mt_store_release(next, turned | word);
     MT_TESTPOINT(record_stored);
     slot->next = next + 1;
     slot->last = now;
+    return true;
+}
+
+/* The common case. False: mt__emit_slow() has to do it. No function is called in between, so what
+ * does this and then the slow path last needs no stack frame. */
+MT_ALWAYS_INLINE bool mt__emit_fast(struct mt_slot *slot, uint32_t word)
+{
+    uint64_t *next = mt_load_relaxed(&slot->next);
+    if (MT_UNLIKELY(next >= mt_load_relaxed(&slot->end)))
+        return false;
+    if (!MT_HAVE_COUNTER || MT_UNLIKELY(slot->counter == 0))
+        return false;
+    return mt__emit_at(slot, next, mt_os_counter(), word);
+}
+
+/* Records one event of the calling thread; `id` must have passed mt_id_valid(). */
+MT_ALWAYS_INLINE void mt_emit(struct mt_slot *slot, enum mt_kind kind, uint32_t id)
+{
+    uint32_t word = (uint32_t)kind << MT_ID_BITS | id;
+    if (MT_UNLIKELY(!mt__emit_fast(slot, word)))
+        mt__emit_slow(word);
 }
 
 #endif /* MT_CORE_EMIT_H_ */

@@ -91,25 +91,40 @@ void mt__next_image(void)
     mt__kept.image = now > mt__kept.image ? now : mt__kept.image + 1;
 }
 
+/* A file of zeros for a header and *room_bytes behind it; without room where there is no space. */
+static int create(struct mt_os_file *file, void **map, uint32_t *room_bytes)
+{
+    const char *path = mt__process->path;
+    *room_bytes = MT_ROOM_FIRST_BYTES;
+    int error = mt_os_create(path, MT_FILE_HEADER_BYTES + *room_bytes, file, map);
+    if (error == 0 || error == EEXIST)
+        return error;
+    *room_bytes = 0;
+    return mt_os_create(path, MT_FILE_HEADER_BYTES, file, map);
+}
+
 /* A new file for this process. kept.file_id becomes its id; kept.info must be this process's. */
 int mt__file_create(enum mt_origin origin)
 {
     struct mt_process *process = mt__process;
-    struct mt_file_header *header = NULL;
     struct mt_os_file file;
+    void *map = NULL;
+    uint32_t room_bytes = 0;
     int error = EEXIST;
     uint32_t attempt = 0;
     while (error == EEXIST && attempt < 100000) {
         if (!make_path(process->path, sizeof process->path, mt__kept.info.pid, ++attempt))
             error = ENAMETOOLONG;
         else
-            error = mt_os_create(process->path, MT_FILE_HEADER_BYTES, &file, (void **)&header);
+            error = create(&file, &map, &room_bytes);
     }
     if (error != 0) {
         process->path[0] = '\0';
         return error;
     }
+    struct mt_file_header *header = map;
     MT_TESTPOINT(file_created);
+    mt__measure_hz(); /* as late as can be: at the start of the program this may have to wait */
     mt_os_random(mt__kept.file_id, sizeof mt__kept.file_id);
     fill_header(header, origin);
     MT_TESTPOINT(header_filled);
@@ -117,11 +132,15 @@ int mt__file_create(enum mt_origin origin)
     MT_TESTPOINT(header_stored);
     process->file = file;
     process->file_bytes = MT_FILE_HEADER_BYTES;
+    mt__file_leave_room(); /* of the former file */
+    process->room = room_bytes > 0 ? (char *)map + MT_FILE_HEADER_BYTES : NULL;
+    process->room_bytes = room_bytes;
     mt_store_release(&process->header, header); /* pairs with mt__count_loss() */
     process->first_id = mt__kept.next_id;
-    process->next_string = 1;
     process->n_def_chunks = 0;
-    memset(process->strings, 0, sizeof process->strings);
+    if (process->next_string != 0) /* else it is zeros: a child does not touch pages in vain */
+        memset(process->strings, 0, sizeof process->strings);
+    process->next_string = 1;
     if (process->defs_map != NULL)
         mt_os_unmap(process->defs_map, process->defs_bytes);
     process->defs_map = NULL;
@@ -146,8 +165,11 @@ static int next_part(void)
         return error;
     }
     /* New names go to the new file: no thread may use one in a chunk of the former. */
-    for (uint32_t i = 0; i < mt__kept.n_slots; i++)
-        mt_store_relaxed(&mt__thread_at(i)->slot->end, NULL);
+    for (uint32_t i = 0; i < mt__kept.n_slots; i++) {
+        struct mt_thread *thread = mt__thread_at(i);
+        if (thread->live) /* else it may have no slot: of a thread that came during a raw fork */
+            mt_store_relaxed(&thread->slot->end, NULL);
+    }
     return 0;
 }
 
@@ -168,23 +190,63 @@ static int append(uint32_t bytes, void **map)
     return mt_os_append(process->path, &process->file, process->file_bytes, bytes, map);
 }
 
-/* Appends a chunk of *bytes, or of less but at least `smallest` where there is not enough room,
- * perhaps in a new file. *map is its start, *bytes its size; nothing is committed yet. */
-int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map)
+void mt__file_leave_room(void)
 {
+    struct mt_process *process = mt__process;
+    if (process->room != NULL)
+        mt_os_unmap(process->room, process->room_bytes);
+    process->room = NULL;
+    process->room_bytes = 0;
+}
+
+/* The beginning of the room, of *bytes or what there is. False: it is too small; then it is left,
+ * and the next chunk takes its place in the file. */
+static bool take_room(uint32_t *bytes, uint32_t smallest, void **map)
+{
+    struct mt_process *process = mt__process;
+    if (process->room_bytes < smallest) {
+        mt__file_leave_room();
+        return false;
+    }
+    if (*bytes > process->room_bytes)
+        *bytes = process->room_bytes;
+    *map = process->room;
+    process->room_bytes -= *bytes;
+    process->room = process->room_bytes > 0 ? (char *)*map + *bytes : NULL;
+    return true;
+}
+
+/* Makes the file longer, or a new one. */
+static int grow(uint32_t *bytes, uint32_t smallest, void **map)
+{
+    /* The largest chunks end, and so mostly begin, at multiples of their size: there a file system
+     * has large folios. */
+    uint32_t rest = MT_CHUNK_LARGEST_BYTES -
+                    (uint32_t)(mt__process->file_bytes % MT_CHUNK_LARGEST_BYTES);
+    if (*bytes == MT_CHUNK_LARGEST_BYTES && rest >= smallest)
+        *bytes = rest;
     int error = append(*bytes, map);
     /* A file that has reached its limit is filled up first; a full disk or address space may have
      * a little left. */
     while ((error == ENOSPC || error == EDQUOT || error == ENOMEM || error == EAGAIN ||
             error == EFBIG) &&
            *bytes > smallest) {
-        *bytes = *bytes / MT_CHUNK_GROWTH > smallest ? *bytes / MT_CHUNK_GROWTH : smallest;
+        uint32_t fewer = *bytes / MT_CHUNK_GROWTH & ~(uint32_t)(MT_PAGE_BYTES - 1);
+        *bytes = fewer > smallest ? fewer : smallest;
         error = append(*bytes, map);
     }
     if (error != 0 && part_helps(error)) {
         if (next_part() == 0)
-            error = append(*bytes, map);
+            error = take_room(bytes, smallest, map) ? 0 : append(*bytes, map);
     }
+    return error;
+}
+
+/* Appends a chunk of *bytes, or of less but at least `smallest` where there is not enough room,
+ * perhaps in a new file. *map is its start, *bytes its size; nothing is committed yet. */
+int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map)
+{
+    int error = take_room(bytes, smallest, map) ? 0 : grow(bytes, smallest, map);
     if (error == 0)
         MT_TESTPOINT(chunk_appended);
     return error;

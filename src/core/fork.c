@@ -39,6 +39,7 @@ static void before_fork(void)
     mt__kept.fork_mask = mask;
     fork_locked = true;
     mt__kept.fork_tick = mt__now();
+    mt__kept.fork_boot_ns = mt_os_boot_ns();
     mt__kept.fork_tid = mt_os_tid();
     errno = saved;
 }
@@ -85,17 +86,21 @@ bool mt__arm_child(void)
         mt__unlock(&mask);
         return true;
     }
+    if (!mt_core_recording()) { /* no fork: another thread has stopped it */
+        mt__unlock(&mask);
+        return false;
+    }
     if (process->state == MT_PROCESS_NONE) {
         memcpy(mt__kept.parent_id, mt__kept.file_id, sizeof mt__kept.parent_id);
         mt__kept.origin = MT_ORIGIN_FORK;
         mt__next_image();
-        mt_os_process_child(&mt__kept.info);
-        if (mt__kept.fork_child != mt__kept.info.pid) {
+        if (mt__kept.fork_child != mt_os_pid()) {
             /* Libc did not see this fork: no time, but the thread is known. */
             mt__kept.fork_tick = 0;
+            mt__kept.fork_boot_ns = 0;
             mt__kept.fork_tid = mt__thread != NULL ? mt__thread->tid : 0;
         }
-        mt__measure_hz();
+        mt_os_process_child(&mt__kept.info, mt__kept.fork_boot_ns);
     }
     process->epoch = ++mt__kept.epoch;
     int error = mt__file_create(MT_ORIGIN_FORK);

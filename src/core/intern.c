@@ -196,9 +196,29 @@ bool mt_core_name_thread(uint32_t tid, const char *name, size_t n_name)
         uint32_t hash = (uint32_t)hash_of(name, n_name) | 1;
         found = thread->name_hash == hash ||
                 put_name(MT_DEF_THREAD, thread->number, tid, name, n_name);
-        if (found)
+        if (found) {
             thread->name_hash = hash;
+            thread->name_bytes = n_name <= sizeof thread->name ? (uint32_t)n_name : 0;
+            memcpy(thread->name, name, thread->name_bytes);
+        }
     }
+    mt__unlock(&mask);
+    return found;
+}
+
+bool mt_core_inherit_name(void)
+{
+    struct mt_os_mask mask;
+    bool found = false;
+    if (!mt__lock_armed(&mask))
+        return false;
+    struct mt_thread *thread = mt__slot->thread;
+    if (thread != NULL && thread->name_bytes != 0 && thread->epoch == mt__process->epoch)
+        found = thread->name_hash != 0 ||
+                put_name(MT_DEF_THREAD, thread->number, thread->tid, thread->name,
+                         thread->name_bytes);
+    if (found)
+        thread->name_hash = (uint32_t)hash_of(thread->name, thread->name_bytes) | 1;
     mt__unlock(&mask);
     return found;
 }

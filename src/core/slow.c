@@ -25,12 +25,21 @@ static void set_end(struct mt_thread *thread)
     mt_store_relaxed(&thread->slot->end, (uint64_t *)map_end - MT_RESERVE_WORDS);
 }
 
-/* Another thread has cleared `end` to get attention: there is a new part, or a resync is due. */
+/* Is there still the recording that the thread is enrolled in? Lock held, or to be asked again. */
+static bool goes_on(const struct mt_thread *thread)
+{
+    const struct mt_process *process = mt__process;
+    return mt_load_relaxed(&process->state) == MT_PROCESS_ARMED &&
+           thread->epoch == mt_load_relaxed(&process->epoch);
+}
+
+/* Another thread has cleared `end` to get attention: there is a new part, a resync is due, or
+ * recording has stopped. */
 static void give_attention(struct mt_thread *thread)
 {
     struct mt_os_mask mask;
     mt__lock(&mask);
-    bool same = thread->part == mt__process->part;
+    bool same = thread->part == mt__process->part && goes_on(thread);
     if (same)
         set_end(thread);
     mt__unlock(&mask);
@@ -59,7 +68,7 @@ struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_o
     /* Stating many calls in files with little room may begin file after file. */
     enum { RESYNCS_MAX = 3 };
     for (int resyncs = 0;;) {
-        if (!mt_load_relaxed(&mt__kept.recording))
+        if (!mt_load_acquire(&mt__kept.recording)) /* pairs with mt_core_stop() */
             return NULL;
         mt_os_block_signals(mask);
         struct mt_thread *thread = present();
@@ -87,7 +96,7 @@ bool mt_core_ready(enum mt_kind kind)
 {
     /* Functions that are looked up by more than their definition come here at every call. */
     const struct mt_slot *slot = mt__slot;
-    if (slot->next < mt_load_relaxed(&slot->end))
+    if (mt_load_relaxed(&slot->next) < mt_load_relaxed(&slot->end))
         return true;
     int saved = errno;
     struct mt_os_mask mask;
@@ -140,11 +149,12 @@ void mt__release_chunk(struct mt_thread *thread)
     thread->map = NULL;
     thread->losing = 0;
     thread->lost = NULL;
-    thread->slot->next = NULL;
+    mt_store_relaxed(&thread->slot->next, NULL);
     mt_store_relaxed(&thread->slot->end, NULL);
 }
 
-/* Gives the thread an empty chunk that begins at `now`. False: there is none; the loss has begun. */
+/* Gives the thread an empty chunk that begins at `now`. False: there is none, and the loss has begun;
+ * or its recording is over. */
 bool mt__take_chunk(struct mt_thread *thread, uint64_t now)
 {
     struct mt_process *process = mt__process;
@@ -155,6 +165,10 @@ bool mt__take_chunk(struct mt_thread *thread, uint64_t now)
     if (now < slot->last)
         now = slot->last; /* a counter that went back: time stands still instead */
     mt__lock(&mask);
+    if (!goes_on(thread)) {
+        mt__unlock(&mask);
+        return false;
+    }
     int error = mt__file_append(&bytes, MT_CHUNK_FIRST_BYTES, &map);
     if (error != 0) {
         mt__count_loss(error, 0);
@@ -250,8 +264,20 @@ bool mt__put(struct mt_thread *thread, uint32_t word, const uint64_t *payload, u
     return true;
 }
 
+/* Where the clock is a call. */
+static bool emit_by_clock(uint32_t word)
+{
+    struct mt_slot *slot = mt__slot;
+    uint64_t *next = slot->next;
+    if (slot->counter != 0 || next >= mt_load_relaxed(&slot->end))
+        return false;
+    return mt__emit_at(slot, next, mt_os_monotonic_ns(), word);
+}
+
 void mt__emit_slow(uint32_t word)
 {
+    if (emit_by_clock(word))
+        return;
     int saved = errno;
     enum mt_kind kind = mt_record_kind(word);
     uint32_t id = mt_record_id(word), current_id = 0;
@@ -274,11 +300,14 @@ void mt__emit_slow(uint32_t word)
             mt__kept.ops.open_calls(kind, NULL, 0, &current_id);
             continue;
         }
-        if (!room ||
-            !mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id), NULL, 0, NULL))
+        bool done = room && mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id),
+                                    NULL, 0, NULL);
+        bool over = !done && !goes_on(thread); /* stopped meanwhile, and perhaps started: no loss */
+        if (!done && !over)
             lose(thread, now);
         mt_os_restore_signals(&mask);
-        break;
+        if (!over)
+            break;
     }
     errno = saved;
 }

@@ -10,6 +10,9 @@
  * allocator is called, so a fork never waits for longer than one chunk takes to make. It lies in
  * wiped memory: a child never inherits it locked.
  *
+ * Where threads run without a GIL, recording may stop, and start anew, between any two steps of
+ * the slow path, too: so whoever takes the lock for a file looks at `recording` or `epoch` again.
+ *
  * A signal handler may fork wherever signals are not blocked, and what was true before is not true
  * in the child. So whoever takes the lock looks at `state` again, and the slow path runs with
  * signals blocked, but for the embedder's callbacks: after these it begins anew.
@@ -29,8 +32,11 @@
 #define MT_CHUNK_FIRST_BYTES 4096u
 #define MT_CHUNK_GROWTH 4u
 #define MT_CHUNK_LARGEST_BYTES (256u << 10)
-#define MT_DEFS_FIRST_BYTES (16u << 10)
+#define MT_DEFS_FIRST_BYTES (8u << 10)
 #define MT_DEFS_LARGEST_BYTES (64u << 10)
+/* What a file is made with, behind its header: every process soon has one chunk of either kind, and
+ * most of what a chunk costs is to open the file, to write and to map, not the bytes. */
+#define MT_ROOM_FIRST_BYTES (MT_DEFS_FIRST_BYTES + MT_CHUNK_FIRST_BYTES)
 
 /* After a chunk could not be had, how long events are counted as lost before the next try. */
 #define MT_RETRY_NS UINT64_C(50000000)
@@ -38,6 +44,7 @@
 /* Kept, one per slot, found by its index. Owned by the thread, but for what the lock guards. */
 struct mt_thread {
     struct mt_slot *slot;
+    uint32_t index;  /* of both */
     uint32_t number; /* in the file, from 1 */
     uint32_t tid;
     uint32_t seq;  /* of its next chunk in this part */
@@ -46,7 +53,9 @@ struct mt_thread {
     uint32_t map_bytes;
     void *map;            /* its chunk; NULL: none */
     struct mt_lost *lost; /* while losing: the mark to keep up to date; NULL: there was no chunk */
-    uint32_t name_hash;   /* of the name in the file; guarded by the lock */
+    uint32_t name_hash;   /* of the name in the file; guarded by the lock, as is the name */
+    uint32_t name_bytes;  /* 0: none, or too long to keep */
+    char name[44];        /* for the child of a fork, whose thread has it, too */
     uint32_t losing;      /* there is no chunk to write to; tried again after retry_tick */
     uint64_t retry_tick;
     uint32_t epoch;   /* of the recording that it is enrolled in */
@@ -81,6 +90,7 @@ struct mt_process {
     uint32_t n_numbers; /* threads numbered so far */
     uint32_t n_adopted; /* threads that have not come for their slot yet */
     uint32_t part;
+    uint32_t stopping; /* stopped, but threads may still write to what is mapped */
     uint32_t first_id;
     uint32_t n_def_chunks;
     uint32_t defs_bytes; /* of the mapped chunk of definitions */
@@ -91,7 +101,9 @@ struct mt_process {
     void *defs_map;
     struct mt_file_header *header; /* mapped for good */
     struct mt_os_file file;
-    uint64_t file_bytes; /* end of its last chunk */
+    uint64_t file_bytes; /* end of its last chunk; behind it lies the room, if any */
+    void *room;          /* zeros of the file, mapped when it was made, that no chunk has yet */
+    uint32_t room_bytes;
     char path[PATH_MAX];
     struct mt_string_entry strings[MT_STRING_ENTRIES];
 };
@@ -112,6 +124,7 @@ struct mt_kept {
     uint8_t file_id[16]; /* of the file that this process, or its parent, writes */
     uint8_t parent_id[16];
     uint64_t fork_tick; /* when the last fork that libc saw began, */
+    uint64_t fork_boot_ns; /* the same by mt_os_boot_ns(); 0: not seen */
     uint32_t fork_tid;  /* on which thread, */
     uint32_t fork_child; /* and in this child only, which process it made */
     struct mt_os_mask fork_mask; /* of the forking thread, which holds the lock */
@@ -150,6 +163,7 @@ void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *curre
 void mt__next_image(void);
 int mt__file_create(enum mt_origin origin);
 int mt__file_append(uint32_t *bytes, uint32_t smallest, void **map);
+void mt__file_leave_room(void); /* unmaps it */
 void mt__chunk_commit(struct mt_chunk_header *chunk, uint32_t bytes);
 enum mt_loss mt__loss_of(int error);
 void mt__count_loss(int error, uint64_t now);

@@ -61,6 +61,7 @@ static void enroll(struct mt_thread *thread, enum mt_resync reason)
     thread->part = process->part;
     thread->seq = 0;
     thread->name_hash = 0;
+    thread->name_bytes = 0;
     thread->next_bytes = MT_CHUNK_FIRST_BYTES;
     thread->retry_tick = 0;
     thread->resync = reason;
@@ -81,8 +82,8 @@ static struct mt_thread *allot(uint32_t tid, enum mt_resync reason)
         &mt__kept.slots[index / MT_SLOTS_PER_BLOCK][index % MT_SLOTS_PER_BLOCK];
     memset(slot, 0, sizeof *slot);
     memset(thread, 0, sizeof *thread);
-    slot->index = index;
     thread->slot = slot;
+    thread->index = index;
     thread->tid = tid;
     thread->live = 1;
     enroll(thread, reason);
@@ -120,8 +121,13 @@ struct mt_thread *mt__attach(void)
             thread = NULL;
         }
     }
-    if (thread == NULL)
+    if (thread == NULL) {
         thread = allot(tid, reason);
+        if (thread != NULL && reason == MT_RESYNC_FORK) {
+            thread->name_bytes = mt__thread->name_bytes;
+            memcpy(thread->name, mt__thread->name, mt__thread->name_bytes);
+        }
+    }
     mt__unlock(&mask);
     if (thread == NULL)
         return NULL;
@@ -153,7 +159,7 @@ static void on_thread_end(void *value)
         thread->slot->thread = NULL;
         thread->live = 0;
         thread->number = mt__process->free_slot;
-        mt__process->free_slot = thread->slot->index + 1;
+        mt__process->free_slot = thread->index + 1;
     }
     mt__unlock(&mask);
 }

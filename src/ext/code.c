@@ -3,7 +3,7 @@
  * A code object keeps its value in an extra slot, as a plain number: nothing is allocated for it,
  * and it dies with the code object, so programs that make code without end neither leak nor get a
  * wrong name. C functions have no such place: a table by the address of the method definition.
- * First sights only; runs with the GIL.
+ * First sights only; runs with the GIL, where there is one.
  */
 #include "ext/hook.h"
 
@@ -11,6 +11,7 @@
 
 bool mt__layout_known;
 Py_ssize_t mt__extra_index = -1;
+Py_ssize_t mt__hot_index = PY_SSIZE_T_MAX;
 
 static char home[4096]; /* our own files lie below it; with a slash at the end */
 static size_t home_length;
@@ -55,31 +56,38 @@ void mt__code_set_home(const char *path)
     home_length = n;
 }
 
-/* ---- the lock of the values: only where there is no GIL to do it. Held for moments, without
- * calls of Python, and taken over forks by nobody: a child of a fork from another thread than the
- * holder's would wait for ever, so the child forgets it (mt__code_init). */
+/* ---- values that threads see first at the same time
+ *
+ * Each gives the function an id, but one of the ids must stand: a begin and its end that have
+ * different ones do not fit. So the first that is valid stays, and all go on with that. The other
+ * id is a definition that nothing uses. Nor is an id replaced by an older one, which a thread may
+ * still hold that was overtaken by another recording. With a GIL the last one is the better one: it
+ * may be that of the same thread, which knows the qualified name by now. */
+
+static bool stands(uint64_t present, uint64_t value)
+{
+    return MT_FREE_THREADED &&
+           (mt_id_valid(mt__slot, (uint32_t)present) || (uint32_t)present >= (uint32_t)value);
+}
+
+/* The table of C functions: only where there is no GIL to guard it. */
+static void lock_table(struct mt_os_mask *mask)
+{
 #if MT_FREE_THREADED
-static pthread_mutex_t values_lock = PTHREAD_MUTEX_INITIALIZER;
-static void lock_values(void)
-{
-    pthread_mutex_lock(&values_lock);
-}
-static void unlock_values(void)
-{
-    pthread_mutex_unlock(&values_lock);
-}
-static void forget_lock(void)
-{
-    values_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-}
+    mt_core_lock(mask);
 #else
-static void lock_values(void)
-{
-}
-static void unlock_values(void)
-{
-}
+    (void)mask;
 #endif
+}
+
+static void unlock_table(const struct mt_os_mask *mask)
+{
+#if MT_FREE_THREADED
+    mt_core_unlock(mask);
+#else
+    (void)mask;
+#endif
+}
 
 /* ---- code objects */
 
@@ -180,6 +188,20 @@ static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
     return found;
 }
 
+/* Puts the value into the code object, unless another thread was faster; returns what stands. */
+static uint64_t keep(PyCodeObject *code, uint64_t value)
+{
+    uint64_t present = mt_code_value(code);
+    while (present != value && (value == MT_VALUE_OWN || !stands(present, value))) {
+        if (mt_code_extra_put(code, mt__extra_index, present, value) != 0) {
+            PyErr_Clear();
+            return value;
+        }
+        present = mt_code_value(code);
+    }
+    return present;
+}
+
 uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
 {
     struct mt_pending pending;
@@ -197,12 +219,8 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
         value |= id;
     }
     /* What could not be written down is tried again next time. */
-    if ((uint32_t)value != MT_ID_UNKNOWN) {
-        lock_values();
-        if (mt_code_extra_put(code, mt__extra_index, (void *)(uintptr_t)value) != 0)
-            PyErr_Clear();
-        unlock_values();
-    }
+    if ((uint32_t)value != MT_ID_UNKNOWN)
+        value = keep(code, value);
     Py_XDECREF(name_owner);
     Py_XDECREF(file_owner);
     mt_pending_restore(&pending);
@@ -213,6 +231,7 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
 
 struct mt_cfuncs *mt__cfuncs;
 static uint64_t n_cfuncs;
+static uint32_t table_pid; /* whose values the table has */
 
 /* The row of a definition, or the free one where it would be. */
 static struct mt_cfunc *row_of(struct mt_cfuncs *table, const PyMethodDef *def)
@@ -223,38 +242,71 @@ static struct mt_cfunc *row_of(struct mt_cfuncs *table, const PyMethodDef *def)
     return &table->rows[i];
 }
 
+/* One without rows. NULL: no memory. */
+static struct mt_cfuncs *new_table(uint64_t n)
+{
+    struct mt_cfuncs *table = mt_os_pages(sizeof *table + n * sizeof table->rows[0]);
+    if (table != NULL)
+        table->mask = n - 1;
+    return table;
+}
+
 /* Twice the room, at half load. False: no memory. */
 static bool grow(void)
 {
     struct mt_cfuncs *old = mt__cfuncs;
-    uint64_t n = old == NULL ? 1024 : (old->mask + 1) * 2;
-    struct mt_cfuncs *table = mt_os_pages(sizeof *table + n * sizeof table->rows[0]);
+    struct mt_cfuncs *table = new_table(old == NULL ? 1024 : (old->mask + 1) * 2);
     if (table == NULL)
         return false;
-    table->mask = n - 1;
     for (uint64_t i = 0; old != NULL && i <= old->mask; i++) {
         if (old->rows[i].def != NULL)
             *row_of(table, old->rows[i].def) = old->rows[i];
     }
-    mt_store_release(&mt__cfuncs, table); /* pairs with mt_cfunc_value() */
+    mt_store_release(&mt__cfuncs, table); /* pairs with mt__cfunc_lookup() */
     return true;
 }
 
-/* With the definitions' lock. */
-static void remember(const PyMethodDef *def, PyCFunction function, const char *name,
-                     uint64_t value)
+/* No value of the parent's is good in the child of a fork. A page for those that it looks up anew
+ * costs less than a copy of each page of the parent's table that they would be scattered over. The
+ * latter is kept, as when the table grows. */
+void mt__code_in_process(uint32_t pid)
+{
+    enum { ROWS_IN_A_PAGE = 64 };
+    struct mt_os_mask mask;
+    lock_table(&mask);
+    struct mt_cfuncs *table = pid != table_pid ? new_table(ROWS_IN_A_PAGE) : NULL;
+    if (table != NULL) {
+        table_pid = pid;
+        n_cfuncs = 0;
+        mt_store_release(&mt__cfuncs, table); /* pairs with mt__cfunc_lookup() */
+    }
+    unlock_table(&mask);
+}
+
+/* Returns the value that stands. Calls nothing of Python. */
+static uint64_t remember(const PyMethodDef *def, PyCFunction function, const char *name,
+                         uint64_t value)
 {
     size_t n = strlen(name);
-    if (n_cfuncs * 2 >= mt__cfuncs->mask && !grow())
-        return;
-    struct mt_cfunc *row = row_of(mt__cfuncs, def);
-    n_cfuncs += row->def == NULL;
-    row->value = 0;
-    row->function = function;
-    row->name = mt__name_head(name);
-    row->name_mask = n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1;
-    row->value = value;
-    mt_store_release(&row->def, def); /* pairs with mt_cfunc_value() */
+    struct mt_os_mask mask;
+    lock_table(&mask);
+    uint64_t present = mt__cfunc_lookup(def, function, name);
+    if (present != 0 && stands(present, value)) {
+        value = present;
+    } else if (n_cfuncs * 2 < mt__cfuncs->mask || grow()) {
+        struct mt_cfunc *row = row_of(mt__cfuncs, def);
+        n_cfuncs += row->def == NULL;
+        /* In this order: mt__cfunc_lookup(). */
+        mt_store_relaxed(&row->value, 0);
+        mt_store_release(&row->function, function);
+        mt_store_release(&row->text, mt__in_one_page(name) ? name : NULL);
+        mt_store_release(&row->name, mt__name_head(name));
+        mt_store_release(&row->name_mask, n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1);
+        mt_store_release(&row->value, value);
+        mt_store_release(&row->def, def);
+    }
+    unlock_table(&mask);
+    return value;
 }
 
 /* All types share one definition of __new__. Each type that has one gets a row of its own, where a
@@ -269,11 +321,8 @@ static PyTypeObject *type_of_new(PyObject *callable, const PyMethodDef *def)
 uint64_t mt__cfunc_value_per_type(PyObject *callable)
 {
     PyTypeObject *type = (PyTypeObject *)PyCFunction_GET_SELF(callable);
-    const struct mt_cfunc *row = row_of(mt__cfuncs, (const PyMethodDef *)(void *)type);
-    bool same = row->def == (const PyMethodDef *)(void *)type &&
-                row->function == (PyCFunction)(void (*)(void))type->tp_new &&
-                ((row->name ^ mt__name_head(type->tp_name)) & row->name_mask) == 0;
-    return same ? row->value : 0;
+    return mt__cfunc_lookup((const PyMethodDef *)(void *)type,
+                            (PyCFunction)(void (*)(void))type->tp_new, type->tp_name);
 }
 
 /* A type's name without its module: static types say it in front, types on the heap do not, and
@@ -299,13 +348,12 @@ static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *def)
     PyTypeObject *found = NULL;
     for (Py_ssize_t i = 0; name != NULL && mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
         PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
-        PyObject *dict = PyType_Check(base) ? mt_type_dict(base) : NULL;
-        PyObject *method = dict != NULL ? PyDict_GetItem(dict, name) : NULL;
+        PyObject *method = PyType_Check(base) ? mt_type_item(base, name) : NULL;
         bool is_it = method != NULL &&
                      (Py_TYPE(method) == &PyMethodDescr_Type ||
                       Py_TYPE(method) == &PyClassMethodDescr_Type) &&
                      ((PyMethodDescrObject *)method)->d_method == def;
-        Py_XDECREF(dict);
+        mt_type_item_done(method);
         if (is_it) {
             found = base;
             break;
@@ -359,17 +407,15 @@ uint64_t mt__cfunc_define(PyObject *callable, const PyMethodDef *def)
     if (!(value & MT_VALUE_OWN))
         value |= mt_core_define_cfunc(owner, strlen(owner), def->ml_name, strlen(def->ml_name));
     PyTypeObject *type = type_of_new(callable, def);
-    lock_values();
     if (type != NULL)
         remember(def, def->ml_meth, def->ml_name, MT_VALUE_PER_TYPE);
     if ((uint32_t)value != MT_ID_UNKNOWN) {
         if (type != NULL)
-            remember((const PyMethodDef *)(void *)type,
-                     (PyCFunction)(void (*)(void))type->tp_new, type->tp_name, value);
+            value = remember((const PyMethodDef *)(void *)type,
+                             (PyCFunction)(void (*)(void))type->tp_new, type->tp_name, value);
         else
-            remember(def, def->ml_meth, def->ml_name, value);
+            value = remember(def, def->ml_meth, def->ml_name, value);
     }
-    unlock_values();
     mt_pending_restore(&pending);
     return value;
 }
@@ -420,13 +466,7 @@ static struct known_by known_by(PyObject *callable)
 uint64_t mt__object_value(PyObject *callable)
 {
     struct known_by by = known_by(callable);
-    lock_values();
-    const struct mt_cfunc *row = row_of(mt__cfuncs, by.key);
-    bool same = row->def == by.key && row->function == by.function &&
-                ((row->name ^ mt__name_head(by.name)) & row->name_mask) == 0;
-    uint64_t value = same ? row->value : 0;
-    unlock_values();
-    return value;
+    return mt__cfunc_lookup(by.key, by.function, by.name);
 }
 
 uint64_t mt__object_define(PyObject *callable)
@@ -435,10 +475,8 @@ uint64_t mt__object_define(PyObject *callable)
     mt_pending_save(&pending);
     struct known_by by = known_by(callable);
     uint64_t id = mt_core_define_cfunc(by.owner, strlen(by.owner), by.name, strlen(by.name));
-    lock_values();
     if (id != MT_ID_UNKNOWN)
-        remember(by.key, by.function, by.name, id);
-    unlock_values();
+        id = remember(by.key, by.function, by.name, id);
     mt_pending_restore(&pending);
     return id;
 }
@@ -449,6 +487,7 @@ uint64_t mt__object_define(PyObject *callable)
 static bool check_layout(void)
 {
     bool good = false;
+    PyInterpreterState *interp = PyInterpreterState_Get();
     PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
     if (frame == NULL)
         return false;
@@ -459,7 +498,8 @@ static bool check_layout(void)
         mt_code_extra_set((PyObject *)code, mt__extra_index, probe) == 0) {
         mt_code_extra_get_public((PyObject *)code, mt__extra_index, &after);
         good = after == probe && mt_frame_code_private(frame) == code &&
-               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe;
+               mt_code_extra_private(code, mt__extra_index) == (uint64_t)(uintptr_t)probe &&
+               mt_thread_head_private(interp) == PyInterpreterState_ThreadHead(interp);
         mt_code_extra_set((PyObject *)code, mt__extra_index, before);
     }
     PyErr_Clear();
@@ -480,10 +520,10 @@ int mt__code_init(void)
         PyErr_NoMemory();
         return -1;
     }
-#if MT_FREE_THREADED
-    pthread_atfork(NULL, NULL, forget_lock);
-#endif
+    table_pid = mt_os_pid();
     mt__extra_index = index;
     mt__layout_known = check_layout();
+    if (mt__layout_known)
+        mt__hot_index = index;
     return 0;
 }

@@ -1,9 +1,9 @@
 /* compat.h - what differs between CPython 3.9 and 3.15, and nothing else. The only file that asks
  * for PY_VERSION_HEX; code elsewhere is written as for the newest version.
  *
- * Two things are read from the interpreter's private structures because the public way costs
- * calls and reference counts on the hot path: the code object of a frame, and the word that we
- * keep in a code object. Where they lie is stated per version below and checked once at start
+ * Three things are read from the interpreter's private structures because the public way costs
+ * calls and reference counts on the hot path: the code object of a frame, the word that we keep in
+ * a code object, and the newest thread. Where they lie is stated per version below and checked once at start
  * (mt__code_init()) against what the public functions say; if they differ, the public functions
  * are used.
  */
@@ -31,6 +31,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/atomic.h"
+
 #if PY_VERSION_HEX < 0x03090000 || PY_VERSION_HEX >= 0x03100000
 #error "mtrace supports CPython 3.9 to 3.15"
 #endif
@@ -42,6 +44,15 @@
 #define MT_FREE_THREADED 1
 #else
 #define MT_FREE_THREADED 0
+#endif
+
+/* Of what threads share: with a GIL it orders them, and these are plain accesses. */
+#if MT_FREE_THREADED
+#define mt_shared_load(p) mt_load_acquire(p)
+#define mt_shared_store(p, v) mt_store_release(p, v)
+#else
+#define mt_shared_load(p) (*(p))
+#define mt_shared_store(p, v) ((void)(*(p) = (v)))
 #endif
 
 #define MT_HAVE_MONITORING (PY_VERSION_HEX >= 0x030c0000)
@@ -208,33 +219,70 @@ struct mt__code_extra {
 };
 static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t index)
 {
-    const struct mt__code_extra *extra = (const struct mt__code_extra *)code->co_extra;
-    return extra != NULL && extra->size > index ? (uint64_t)(uintptr_t)extra->words[index] : 0;
+    const struct mt__code_extra *extra =
+        (const struct mt__code_extra *)mt_shared_load(&code->co_extra);
+    if (MT_LIKELY(extra != NULL && extra->size > index))
+        return (uint64_t)(uintptr_t)mt_shared_load(&extra->words[index]);
+    return 0;
 }
 
 /* Sets our own slot, which has no free function. The interpreter would make room for every slot
  * that is in use by now, and when the code object dies it hands what is in them to their owners'
  * free functions, NULL as well, against what is documented: these may not expect that, or be gone.
- * So room is made here, for no slot behind ours. 0, or -1 with an exception. */
-static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, void *value)
+ * So room is made here, for no slot behind ours. Only in place of `before`: where another thread has
+ * put something else meanwhile, that stays. 0, or -1 with an exception. */
+#if MT_FREE_THREADED
+/* The smaller block stays, for others may be reading it; nobody but another tool makes one. */
+static inline struct mt__code_extra *mt__code_extra_room(PyCodeObject *code, Py_ssize_t index)
 {
-    if (!mt__layout_known)
-        return mt_code_extra_set((PyObject *)code, index, value);
+    for (;;) {
+        struct mt__code_extra *old = (struct mt__code_extra *)mt_shared_load(&code->co_extra);
+        void *expected = old;
+        Py_ssize_t size = old != NULL ? old->size : 0;
+        if (size > index)
+            return old;
+        size_t n_bytes = sizeof *old + (size_t)index * sizeof old->words[0];
+        struct mt__code_extra *extra = (struct mt__code_extra *)PyMem_Calloc(1, n_bytes);
+        if (extra == NULL)
+            return NULL;
+        for (Py_ssize_t i = 0; i < size; i++)
+            extra->words[i] = old->words[i];
+        extra->size = index + 1;
+        if (mt_cas_release(&code->co_extra, &expected, (void *)extra)) /* pairs with the loads of it */
+            return extra;
+        PyMem_Free(extra);
+    }
+}
+#else
+static inline struct mt__code_extra *mt__code_extra_room(PyCodeObject *code, Py_ssize_t index)
+{
     struct mt__code_extra *extra = (struct mt__code_extra *)code->co_extra;
     Py_ssize_t size = extra != NULL ? extra->size : 0;
-    if (size <= index) {
-        size_t n_bytes = sizeof *extra + (size_t)index * sizeof extra->words[0];
-        extra = (struct mt__code_extra *)PyMem_Realloc(extra, n_bytes);
-        if (extra == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        while (size <= index)
-            extra->words[size++] = NULL;
-        extra->size = size;
-        code->co_extra = extra;
+    if (size > index)
+        return extra;
+    size_t n_bytes = sizeof *extra + (size_t)index * sizeof extra->words[0];
+    extra = (struct mt__code_extra *)PyMem_Realloc(extra, n_bytes);
+    if (extra == NULL)
+        return NULL;
+    while (size <= index)
+        extra->words[size++] = NULL;
+    extra->size = size;
+    code->co_extra = extra;
+    return extra;
+}
+#endif
+
+static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, uint64_t before, uint64_t value)
+{
+    void *expected = (void *)(uintptr_t)before, *word = (void *)(uintptr_t)value;
+    if (!mt__layout_known)
+        return mt_code_extra_set((PyObject *)code, index, word);
+    struct mt__code_extra *extra = mt__code_extra_room(code, index);
+    if (extra == NULL) {
+        PyErr_NoMemory();
+        return -1;
     }
-    extra->words[index] = value;
+    mt_cas_release(&extra->words[index], &expected, word); /* pairs with the loads of it */
     return 0;
 }
 
@@ -250,6 +298,10 @@ static inline PyObject *mt_code_qualname(PyCodeObject *code)
 }
 
 /* ---- events */
+
+/* Is the object that a profile hook is given of a C function the same at its begin and its end, and
+ * alive in between? From 3.12 on a method's is made anew for each event. */
+#define MT_PROFILE_HOLDS_CALLEE (PY_VERSION_HEX < 0x030c0000)
 
 /* Was the frame left by an exception? `arg` is what came with its PyTrace_RETURN. */
 static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
@@ -282,16 +334,58 @@ static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
 #endif
 }
 
-/* ---- types */
+/* ---- types and dictionaries */
 
-/* A type's namespace, a new reference; NULL: it has none. */
-static inline PyObject *mt_type_dict(PyTypeObject *type)
+/* A new reference, NULL: it is not there; no exception. What another thread may take out of the
+ * dictionary must not be borrowed where there is no GIL. */
+static inline PyObject *mt_dict_get(PyObject *dict, PyObject *key)
+{
+    PyObject *found = NULL;
+#if PY_VERSION_HEX >= 0x030d0000
+    if (PyDict_GetItemRef(dict, key, &found) < 0)
+        PyErr_Clear();
+#else
+    found = PyDict_GetItem(dict, key);
+    Py_XINCREF(found);
+#endif
+    return found;
+}
+static inline PyObject *mt_dict_get_string(PyObject *dict, const char *key)
+{
+    PyObject *found = NULL;
+#if PY_VERSION_HEX >= 0x030d0000
+    if (PyDict_GetItemStringRef(dict, key, &found) < 0)
+        PyErr_Clear();
+#else
+    found = PyDict_GetItemString(dict, key);
+    Py_XINCREF(found);
+#endif
+    return found;
+}
+
+/* What a type itself has by that name; NULL: nothing. Then call mt_type_item_done(). With a GIL no
+ * reference is counted where it need not be: in the child of a fork each one is a page copied. */
+static inline PyObject *mt_type_item(PyTypeObject *type, PyObject *name)
 {
 #if PY_VERSION_HEX >= 0x030c0000
-    return PyType_GetDict(type);
+    PyObject *dict = PyType_GetDict(type);
+#if MT_FREE_THREADED
+    PyObject *item = dict != NULL ? mt_dict_get(dict, name) : NULL;
 #else
-    Py_XINCREF(type->tp_dict);
-    return type->tp_dict;
+    PyObject *item = dict != NULL ? PyDict_GetItem(dict, name) : NULL;
+#endif
+    Py_XDECREF(dict); /* the type keeps it */
+    return item;
+#else
+    return type->tp_dict != NULL ? PyDict_GetItem(type->tp_dict, name) : NULL;
+#endif
+}
+static inline void mt_type_item_done(PyObject *item)
+{
+#if MT_FREE_THREADED
+    Py_XDECREF(item);
+#else
+    (void)item;
 #endif
 }
 
@@ -305,6 +399,24 @@ static inline uint64_t mt_newest_thread(PyInterpreterState *interp)
     return head != NULL ? head->id : 0;
 }
 
+/* The same, of an interpreter that has a thread and whose layout is as stated here. */
+#if PY_VERSION_HEX < 0x030b0000
+#define MT_INTERP_HEAD_WORD 1
+#elif PY_VERSION_HEX < 0x030c0000
+#define MT_INTERP_HEAD_WORD 2
+#endif
+static inline PyThreadState *mt_thread_head_private(PyInterpreterState *interp)
+{
+#ifdef MT_INTERP_HEAD_WORD
+    return mt_load_relaxed(&((PyThreadState **)(void *)interp)[MT_INTERP_HEAD_WORD]);
+#else
+    return PyInterpreterState_ThreadHead(interp);
+#endif
+}
+static inline uint64_t mt_newest_thread_private(PyInterpreterState *interp)
+{
+    return mt_thread_head_private(interp)->id;
+}
 
 /* The kernel's id of a thread of this process that has not ended; 0: unknown. */
 static inline uint32_t mt_tstate_tid(PyThreadState *tstate)

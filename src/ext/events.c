@@ -42,6 +42,8 @@ void mt__c_slow(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
 {
     int saved = errno;
     uint64_t value = mt_cfunc_value(def);
+    if (kind == MT_KIND_C_BEGIN)
+        mt_callee_drop(mt__slot);
     if (value & MT_VALUE_PER_TYPE)
         value = mt__cfunc_value_per_type(callable);
     if (!(value & MT_VALUE_OWN) && mt_core_ready(kind)) {

@@ -42,28 +42,35 @@ static uintptr_t find_limit(void)
     return (uintptr_t)lowest + guard + reserve;
 }
 
+static inline bool emit_fast(PyCodeObject *code, enum mt_kind kind)
+{
+    struct mt_slot *slot = mt__slot;
+    uint64_t value = mt_code_value_hot(code);
+    return MT_LIKELY(mt_id_valid(slot, value)) &&
+           mt__emit_fast(slot, (uint32_t)kind << MT_ID_BITS | (uint32_t)value);
+}
+
+/* The frame is not on the stack that the slow path may have to state: not yet, or not any more. */
+__attribute__((noinline, cold)) static void emit_slow(PyCodeObject *code, PyFrameObject *frame,
+                                                      enum mt_kind kind)
+{
+    mt__off_stack = code;
+    mt__python_slow(code, frame, kind);
+    mt__off_stack = NULL; /* not left behind: another engine may be next, when the code is gone */
+}
+
 static inline PyObject *record(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
 {
     PyCodeObject *code = mt_eval_code(frame);
     if (mt_eval_makes_generator(frame))
         return _PyEval_EvalFrameDefault(tstate, frame, throwing);
     Py_INCREF(code);
-    mt__off_stack = code;
-    uint64_t value = mt_code_value(code);
-    if (MT_LIKELY(mt_id_valid(mt__slot, value)))
-        mt_emit(mt__slot, MT_KIND_PY_BEGIN, (uint32_t)value);
-    else
-        mt__python_slow(code, mt_eval_object(frame), MT_KIND_PY_BEGIN);
-    mt__off_stack = NULL; /* not left behind: another engine may be next, when the code is gone */
+    if (MT_UNLIKELY(!emit_fast(code, MT_KIND_PY_BEGIN)))
+        emit_slow(code, mt_eval_object(frame), MT_KIND_PY_BEGIN);
     PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwing);
     enum mt_kind kind = result != NULL ? MT_KIND_PY_END : MT_KIND_PY_END_EXC;
-    mt__off_stack = code;
-    value = mt_code_value(code);
-    if (MT_LIKELY(mt_id_valid(mt__slot, value)))
-        mt_emit(mt__slot, kind, (uint32_t)value);
-    else
-        mt__python_slow(code, NULL, kind);
-    mt__off_stack = NULL;
+    if (MT_UNLIKELY(!emit_fast(code, kind)))
+        emit_slow(code, NULL, kind);
     Py_DECREF(code);
     return result;
 }
@@ -91,7 +98,7 @@ __attribute__((noinline, cold)) static PyObject *eval_low(PyThreadState *tstate,
     return result;
 }
 
-static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
+MT_HOT static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
 {
     if (MT_UNLIKELY((uintptr_t)__builtin_frame_address(0) < stack_limit))
         return eval_low(tstate, frame, throwing);

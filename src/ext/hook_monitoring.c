@@ -34,76 +34,123 @@ static PyObject *monitoring; /* sys.monitoring; borrowed, it lives as long as we
 static PyObject *missing;    /* sys.monitoring.MISSING; a reference for good */
 static int tool = -1;        /* our id; -1: none */
 
+/* ---- slow ends of the callbacks: jumped to, so that the callbacks need no stack frame */
+
+__attribute__((noinline, cold)) static PyObject *emit_slow(uint32_t word)
+{
+    mt__emit_slow(word);
+    Py_RETURN_NONE;
+}
+
+__attribute__((noinline, cold)) static PyObject *python_slow(PyCodeObject *code, enum mt_kind kind)
+{
+    mt__python_slow(code, NULL, kind);
+    Py_RETURN_NONE;
+}
+
+__attribute__((noinline, cold)) static PyObject *c_slow(PyObject *callable, const PyMethodDef *def,
+                                                        enum mt_kind kind)
+{
+    mt__c_slow(callable, def, kind);
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *emit(struct mt_slot *slot, enum mt_kind kind, uint64_t id)
+{
+    uint32_t word = (uint32_t)kind << MT_ID_BITS | (uint32_t)id;
+    if (MT_UNLIKELY(!mt__emit_fast(slot, word)))
+        return emit_slow(word);
+    Py_RETURN_NONE;
+}
+
+/* What the interpreter calls. */
+#define CALLBACK(name, expression)                                                                 \
+    MT_HOT static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n,             \
+                                      PyObject *names)                                             \
+    {                                                                                              \
+        (void)self;                                                                                \
+        (void)n;                                                                                   \
+        (void)names;                                                                               \
+        return expression;                                                                         \
+    }
+
 /* ---- Python frames */
 
 static inline PyObject *on_python(PyObject *const *args, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
     PyCodeObject *code = (PyCodeObject *)args[0];
-    uint64_t value = mt_code_value(code);
-    if (MT_LIKELY(mt_id_valid(slot, value)))
-        mt_emit(slot, kind, (uint32_t)value);
-    else
-        mt__python_slow(code, NULL, kind);
-    Py_RETURN_NONE;
+    uint64_t value = mt_code_value_hot(code);
+    if (MT_UNLIKELY(!mt_id_valid(slot, value)))
+        return python_slow(code, kind);
+    return emit(slot, kind, value);
 }
 
-#define PYTHON_CALLBACK(name, kind)                                                                \
-    static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n, PyObject *names)   \
-    {                                                                                              \
-        (void)self;                                                                                \
-        (void)n;                                                                                   \
-        (void)names;                                                                               \
-        return on_python(args, kind);                                                              \
-    }
-PYTHON_CALLBACK(PY_START, MT_KIND_PY_BEGIN)
-PYTHON_CALLBACK(PY_RESUME, MT_KIND_PY_RESUME)
-PYTHON_CALLBACK(PY_THROW, MT_KIND_PY_RESUME)
-PYTHON_CALLBACK(PY_RETURN, MT_KIND_PY_END)
-PYTHON_CALLBACK(PY_YIELD, MT_KIND_PY_SUSPEND)
-PYTHON_CALLBACK(PY_UNWIND, MT_KIND_PY_END_EXC)
+CALLBACK(PY_START, on_python(args, MT_KIND_PY_BEGIN))
+CALLBACK(PY_RESUME, on_python(args, MT_KIND_PY_RESUME))
+CALLBACK(PY_THROW, on_python(args, MT_KIND_PY_RESUME))
+CALLBACK(PY_RETURN, on_python(args, MT_KIND_PY_END))
+CALLBACK(PY_YIELD, on_python(args, MT_KIND_PY_SUSPEND))
+CALLBACK(PY_UNWIND, on_python(args, MT_KIND_PY_END_EXC))
 
 /* ---- C functions */
 
-/* The definition behind what is called; NULL: not what we record. */
-static inline const PyMethodDef *definition_of(PyObject *callable, PyObject *first)
+static inline PyObject *on_definition(PyObject *callable, const PyMethodDef *def,
+                                      enum mt_kind kind)
 {
-    if (PyCFunction_Check(callable))
-        return ((PyCFunctionObject *)callable)->m_ml;
+    struct mt_slot *slot = mt__slot;
+    uint64_t value = mt_cfunc_value_hot(def);
+    if (MT_UNLIKELY(!mt_id_valid(slot, value)))
+        return c_slow(callable, def, kind);
+    if (kind == MT_KIND_C_BEGIN)
+        mt_callee_set(slot, callable, value);
+    return emit(slot, kind, value);
+}
+
+/* Neither a Python function nor exactly a builtin one or a method descriptor with its object. */
+__attribute__((noinline)) static PyObject *on_other(PyObject *callable, enum mt_kind kind)
+{
+    PyTypeObject *type = Py_TYPE(callable);
     /* Without an object it is an error of the program's, of which no call comes. */
-    if (Py_TYPE(callable) == &PyMethodDescr_Type && first != missing)
-        return ((PyMethodDescrObject *)callable)->d_method;
-    return NULL;
+    if (type == &PyMethodDescr_Type)
+        mt_callee_drop(mt__slot);
+    else if (!PyType_Check(callable) && PyType_IsSubtype(type, &PyCFunction_Type))
+        return on_definition(callable, ((PyCFunctionObject *)callable)->m_ml, kind);
+    if (mt__all_calls)
+        mt__object_slow(callable, kind);
+    Py_RETURN_NONE;
 }
 
 static inline PyObject *on_c(PyObject *const *args, enum mt_kind kind)
 {
     PyObject *callable = args[2];
-    const PyMethodDef *def = definition_of(callable, args[3]);
-    if (def != NULL) {
-        struct mt_slot *slot = mt__slot;
-        uint64_t value = mt_cfunc_value(def);
-        if (MT_LIKELY(mt_id_valid(slot, value)))
-            mt_emit(slot, kind, (uint32_t)value);
-        else
-            mt__c_slow(callable, def, kind);
-    } else if (mt__all_calls) {
-        mt__object_slow(callable, kind);
-    }
-    Py_RETURN_NONE;
+    PyTypeObject *type = Py_TYPE(callable);
+    if (type == &PyCFunction_Type)
+        return on_definition(callable, ((PyCFunctionObject *)callable)->m_ml, kind);
+    if (type == &PyMethodDescr_Type && args[3] != missing)
+        return on_definition(callable, ((PyMethodDescrObject *)callable)->d_method, kind);
+    if (type == &PyFunction_Type) /* its own events tell of it */
+        Py_RETURN_NONE;
+    return on_other(callable, kind);
 }
 
-#define C_CALLBACK(name, kind)                                                                     \
-    static PyObject *on_##name(PyObject *self, PyObject *const *args, size_t n, PyObject *names)   \
-    {                                                                                              \
-        (void)self;                                                                                \
-        (void)n;                                                                                   \
-        (void)names;                                                                               \
-        return on_c(args, kind);                                                                   \
-    }
-C_CALLBACK(CALL, MT_KIND_C_BEGIN)
-C_CALLBACK(C_RETURN, MT_KIND_C_END)
-C_CALLBACK(C_RAISE, MT_KIND_C_END_EXC)
+__attribute__((noinline)) static PyObject *on_other_end(PyObject *const *args, enum mt_kind kind)
+{
+    return on_c(args, kind);
+}
+
+static inline PyObject *on_c_end(PyObject *const *args, enum mt_kind kind)
+{
+    struct mt_slot *slot = mt__slot;
+    uint64_t id = mt_callee_take(slot, args[2]);
+    if (!mt_id_valid(slot, id))
+        return on_other_end(args, kind);
+    return emit(slot, kind, id);
+}
+
+CALLBACK(CALL, on_c(args, MT_KIND_C_BEGIN))
+CALLBACK(C_RETURN, on_c_end(args, MT_KIND_C_END))
+CALLBACK(C_RAISE, on_c_end(args, MT_KIND_C_END_EXC))
 
 /* ---- callbacks as objects */
 
@@ -130,6 +177,9 @@ static const struct {
     MT_MONITORING_MAP(X)
 #undef X
 };
+/* One for each of them, made at the first start and kept: without a GIL another thread may be
+ * inside one when the interpreter drops it. */
+static PyObject *callbacks[sizeof events / sizeof events[0]];
 enum { N_EVENTS = sizeof events / sizeof events[0] };
 
 /* Calls monitoring.NAME(...) and drops the result. */
@@ -174,7 +224,9 @@ static int take_tool(void)
     return -1;
 }
 
-/* Takes everything back, as far as it was done. Keeps a pending exception. */
+/* Takes everything back, as far as it was done. Keeps a pending exception. On a free-threaded
+ * interpreter set_events and register_callback stop the world, which waits until all threads are
+ * between two instructions, or detached. */
 static void stop(void)
 {
     struct mt_pending pending;
@@ -195,6 +247,18 @@ static void stop(void)
     mt_pending_restore(&pending);
 }
 
+static bool have_callback(int i)
+{
+    if (callbacks[i] != NULL)
+        return true;
+    struct callback *callback = PyObject_New(struct callback, &callback_type);
+    if (callback == NULL)
+        return false;
+    callback->vectorcall = events[i].function;
+    callbacks[i] = (PyObject *)callback;
+    return true;
+}
+
 static int start(void)
 {
     long all = 0;
@@ -204,14 +268,8 @@ static int start(void)
         if (events[i].of_c && !mt__c_functions)
             continue;
         long number = event_number(events[i].name);
-        struct callback *callback = number != 0 ? PyObject_New(struct callback, &callback_type)
-                                                : NULL;
-        if (callback == NULL)
-            goto fail;
-        callback->vectorcall = events[i].function;
-        int done = call("register_callback", "(ilO)", tool, number, callback);
-        Py_DECREF(callback);
-        if (done != 0)
+        if (number == 0 || !have_callback(i) ||
+            call("register_callback", "(ilO)", tool, number, callbacks[i]) != 0)
             goto fail;
         all |= number;
     }

@@ -5,6 +5,7 @@
 #include "ext/hook.h"
 
 #include <errno.h>
+#include <limits.h>
 
 PyInterpreterState *mt__interp;
 bool mt__c_functions;
@@ -24,6 +25,57 @@ enum { N_HOOKS = sizeof hooks / sizeof hooks[0] };
 
 static const struct mt_hook *chosen; /* for the file that is open; NULL: none */
 static const struct mt_hook *active; /* NULL: not recording */
+
+/* ---- one at a time: open(), start() and stop() */
+
+#if MT_FREE_THREADED
+/* In pages that forks clear: the child of a fork in another thread does not wait for ever. The
+ * holder may come again: what an engine calls may run an audit hook of the program's. */
+static struct {
+    PyMutex mutex;
+    unsigned long owner; /* 0: nobody */
+    unsigned depth;
+} *turn;
+
+static bool init_turn(void)
+{
+    bool wiped;
+    if (turn == NULL)
+        turn = mt_os_wiped_pages(sizeof *turn, &wiped);
+    return turn != NULL;
+}
+
+static void begin_turn(void)
+{
+    unsigned long me = PyThread_get_thread_ident();
+    if (mt_load_relaxed(&turn->owner) != me) {
+        PyMutex_Lock(&turn->mutex); /* waits detached: the world can be stopped */
+        mt_store_relaxed(&turn->owner, me);
+    }
+    turn->depth++;
+}
+
+static void end_turn(void)
+{
+    if (mt_load_relaxed(&turn->owner) != PyThread_get_thread_ident() || --turn->depth != 0)
+        return; /* not the outermost, or the child of a fork in the middle */
+    mt_store_relaxed(&turn->owner, 0);
+    PyMutex_Unlock(&turn->mutex);
+}
+#else
+static bool init_turn(void)
+{
+    return true;
+}
+static void begin_turn(void)
+{
+}
+static void end_turn(void)
+{
+}
+#endif
+
+/* ---- choosing an engine */
 
 /* The engine for what is asked for, and, in `why`, the reason in words. NULL: none can record. */
 static const struct mt_hook *choose(const char *wanted, bool c_functions, char *why, size_t n)
@@ -119,6 +171,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
                           &engine))
         return NULL;
     PyObject *result = NULL;
+    begin_turn();
     struct mt_core_config config = {
         .directory = PyBytes_AS_STRING(directory),
         .program = program,
@@ -162,6 +215,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     Py_INCREF(Py_None);
     result = Py_None;
 out:
+    end_turn();
     Py_DECREF(directory);
     Py_DECREF(executable);
     return result;
@@ -201,16 +255,20 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
+    bool done = false;
+    begin_turn();
     if (!mt_core_recording() || active != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no file is open, or recording is on");
-        return NULL;
-    }
-    if (chosen->start() != 0 && !fall_back()) {
+    } else if (chosen->start() != 0 && !fall_back()) {
         mt_core_stop(!MT_FREE_THREADED);
-        return NULL;
+    } else {
+        mt__hide_open_calls = false;
+        active = chosen;
+        done = true;
     }
-    mt__hide_open_calls = false;
-    active = chosen;
+    end_turn();
+    if (!done)
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -220,10 +278,14 @@ static PyObject *tracer_stop(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
+    begin_turn();
+    if (MT_FREE_THREADED)
+        mt_core_stop(false); /* no record begins any more, and the engine stops the world: */
     if (active != NULL)
         active->stop();
     active = NULL;
-    mt_core_stop(!MT_FREE_THREADED);
+    mt_core_stop(true); /* no thread is inside mt_emit() */
+    end_turn();
     Py_RETURN_NONE;
 }
 
@@ -251,9 +313,11 @@ PyDoc_STRVAR(path_doc, "path()\n--\n\nThe path of the present file; '': none.");
 
 static PyObject *tracer_path(PyObject *self, PyObject *unused)
 {
+    char path[PATH_MAX];
     (void)self;
     (void)unused;
-    return PyUnicode_DecodeFSDefault(mt_core_path());
+    mt_core_copy_path(path, sizeof path);
+    return PyUnicode_DecodeFSDefault(path);
 }
 
 static PyMethodDef methods[] = {
@@ -287,5 +351,8 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__tracer(void);
 PyMODINIT_FUNC PyInit__tracer(void)
 {
+    mt_core_early();
+    if (!init_turn())
+        return PyErr_NoMemory();
     return PyModuleDef_Init(&module);
 }

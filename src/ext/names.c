@@ -1,22 +1,25 @@
 /* names.c - what threads and the process are called: threading's and multiprocessing's names, else the
- * kernel's, and when they change. Runs with the GIL, on a thread that is out of the hot path.
+ * kernel's, and when they change. Runs with the GIL, where there is one, on a thread that is out of
+ * the hot path.
  */
 #include "ext/hook.h"
 
-/* ---- borrowed looks at the program's modules; NULL: not there */
+/* ---- looks at the program's modules: new references; NULL: not there */
 
 PyObject *mt__module_named(const char *name)
 {
     /* Not PyImport_GetModuleDict(): that one ends the process when the interpreter is going. */
     PyObject *modules = PySys_GetObject("modules");
-    return modules != NULL && PyDict_Check(modules) ? PyDict_GetItemString(modules, name) : NULL;
+    return modules != NULL && PyDict_Check(modules) ? mt_dict_get_string(modules, name) : NULL;
 }
 
 PyObject *mt__module_attribute(const char *module, const char *name)
 {
     PyObject *found = mt__module_named(module);
     PyObject *dict = found != NULL && PyModule_Check(found) ? PyModule_GetDict(found) : NULL;
-    return dict != NULL ? PyDict_GetItemString(dict, name) : NULL;
+    PyObject *attribute = dict != NULL ? mt_dict_get_string(dict, name) : NULL;
+    Py_XDECREF(found);
+    return attribute;
 }
 
 /* ---- names */
@@ -33,13 +36,14 @@ static const char *name_of(PyObject *object, Py_ssize_t *n, PyObject **owner)
     return text;
 }
 
-/* The threading.Thread of an ident, borrowed. */
+/* The threading.Thread of an ident, a new reference. */
 static PyObject *thread_object(unsigned long ident)
 {
     PyObject *active = mt__module_attribute("threading", "_active");
     PyObject *key = active != NULL && PyDict_Check(active) ? PyLong_FromUnsignedLong(ident) : NULL;
-    PyObject *found = key != NULL ? PyDict_GetItem(active, key) : NULL;
+    PyObject *found = key != NULL ? mt_dict_get(active, key) : NULL;
     Py_XDECREF(key);
+    Py_XDECREF(active);
     return found;
 }
 
@@ -47,10 +51,11 @@ static PyObject *thread_object(unsigned long ident)
 bool mt__name_thread(unsigned long ident, uint32_t tid)
 {
     Py_ssize_t n;
-    PyObject *owner;
-    const char *text = name_of(thread_object(ident), &n, &owner);
+    PyObject *owner, *thread = thread_object(ident);
+    const char *text = name_of(thread, &n, &owner);
     bool named = text != NULL && mt_core_name_thread(tid, text, (size_t)n);
     Py_XDECREF(owner);
+    Py_XDECREF(thread);
     return named;
 }
 
@@ -60,6 +65,9 @@ void mt__names_attached(void)
     struct mt_pending pending;
     uint32_t tid = mt_core_tid(), pid = mt_os_pid();
     PyCodeObject *off_stack = mt__off_stack; /* what is called here may be recorded, too */
+    mt__code_in_process(pid);
+    if (mt_core_inherit_name())
+        return;
     mt_pending_save(&pending);
     if (!mt__name_thread(PyThreadState_Get()->thread_id, tid)) {
         char main_name[32], name[32];
@@ -96,17 +104,44 @@ void mt__names_thread_begun(void)
     mt_pending_restore(&pending);
 }
 
-/* Some thread was given another name: which, says the table. */
-void mt__names_thread_renamed(void)
+#if MT_FREE_THREADED
+/* Threads that end change the list of threads under our feet. But the setter's frame, which ends,
+ * has the thread, and the thread its kernel id, once it runs. */
+static void renamed(void)
 {
-    struct mt_pending pending;
-    mt_pending_save(&pending);
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyObject *self = frame != NULL ? mt_frame_self(frame) : NULL, *owner = NULL;
+    PyObject *id = self != NULL ? PyObject_GetAttrString(self, "_native_id") : NULL;
+    unsigned long tid = id != NULL && PyLong_Check(id) ? PyLong_AsUnsignedLong(id) : 0;
+    Py_ssize_t n;
+    const char *text = name_of(self, &n, &owner);
+    if (text != NULL && tid != 0 && tid <= UINT32_MAX)
+        mt_core_name_thread((uint32_t)tid, text, (size_t)n);
+    Py_XDECREF(owner);
+    Py_XDECREF(id);
+    Py_XDECREF(self);
+    Py_XDECREF(frame);
+    PyErr_Clear();
+}
+#else
+/* Which it was, says the table of `threading`. */
+static void renamed(void)
+{
     for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
          t = PyThreadState_Next(t)) {
         uint32_t tid = mt_tstate_tid(t);
         if (tid != 0)
             mt__name_thread(t->thread_id, tid);
     }
+}
+#endif
+
+/* Some thread was given another name. */
+void mt__names_thread_renamed(void)
+{
+    struct mt_pending pending;
+    mt_pending_save(&pending);
+    renamed();
     mt_pending_restore(&pending);
 }
 
@@ -122,5 +157,6 @@ void mt__names_process_renamed(void)
     if (text != NULL && strcmp(text, "MainProcess") != 0)
         mt_core_name_process(text, (size_t)n);
     Py_XDECREF(owner);
+    Py_XDECREF(process);
     mt_pending_restore(&pending);
 }

@@ -1,5 +1,6 @@
 /* stack.c - the calls that are open on a thread, read from the interpreter's frames: when a thread
- * is met in the middle, after a fork, and after a loss. Runs with the GIL, on any thread.
+ * is met in the middle, after a fork, and after a loss. Runs on the thread itself; with the GIL, for
+ * any thread.
  */
 #include "ext/hook.h"
 

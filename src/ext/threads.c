@@ -7,7 +7,7 @@
  * cProfile, takes the place of ours without a word, but not without an audit event.
  *
  * A hook that the program has set is never displaced, and sees what it would see without us. Runs
- * with the GIL.
+ * with the GIL; without one, only what follows sys.setprofile does, each time of the own thread.
  */
 #include "ext/hook.h"
 
@@ -18,7 +18,7 @@ uint64_t mt__seen_thread;
 static Py_tracefunc the_hook;  /* NULL: not recording */
 static bool setting;           /* the audit event is our own */
 static bool walking;
-static unsigned installing;    /* calls of sys.setprofile under way, on all threads */
+static unsigned installing;    /* calls of sys.setprofile under way, on all threads; atomic */
 static bool foreign_noted;
 
 /* ---- threading's own installation */
@@ -63,10 +63,13 @@ void mt__threads_imported(void)
         return; /* an engine that needs no help */
     mt_pending_save(&pending);
     PyObject *module = mt__module_named("threading");
-    if (module != NULL && mt__module_attribute("threading", "_profile_hook") == Py_None) {
+    PyObject *present = mt__module_attribute("threading", "_profile_hook");
+    if (module != NULL && present == Py_None) {
         PyObject *done = PyObject_CallMethod(module, "setprofile", "O", thread_hook);
         Py_XDECREF(done);
     }
+    Py_XDECREF(present);
+    Py_XDECREF(module);
     PyErr_Clear();
     mt_pending_restore(&pending);
 }
@@ -208,9 +211,12 @@ static void look_later(void)
 static void leave_threading(void)
 {
     PyObject *module = mt__module_named("threading");
-    if (module != NULL && mt__module_attribute("threading", "_profile_hook") == thread_hook &&
+    PyObject *present = mt__module_attribute("threading", "_profile_hook");
+    if (module != NULL && present == thread_hook &&
         PyObject_SetAttrString(module, "_profile_hook", Py_None) != 0)
         PyErr_Clear();
+    Py_XDECREF(present);
+    Py_XDECREF(module);
 }
 
 /* Somebody is about to set a profile function, or to take one away, on this thread.
@@ -262,9 +268,9 @@ static PyObject *setprofile(PyObject *module, PyObject *function)
         PyThreadState_GetInterpreter(tstate) != mt__interp)
         return setprofile_meth(module, function);
     bool seen = sees_all_calls || tstate->c_profilefunc == the_hook;
-    installing++;
+    mt_add_relaxed(&installing, 1);
     PyObject *result = setprofile_meth(module, function);
-    installing--;
+    mt_add_relaxed(&installing, -1u);
     Py_tracefunc now = tstate->c_profilefunc;
     if (seen && result != NULL && now != NULL && now != the_hook && now != once &&
         tstate->c_profileobj == function && function != thread_hook) {

@@ -31,8 +31,9 @@ struct mt_os_process {
     char host[MT_HOST_BYTES];
 };
 void mt_os_process_info(struct mt_os_process *out);
-/* The same in the child of a fork, whose *inout is the parent's: asks only for what can differ. */
-void mt_os_process_child(struct mt_os_process *inout);
+/* The same in the child of a fork, whose *inout is the parent's: asks only for what can differ.
+ * `forked_ns`: mt_os_boot_ns() in the parent just before the fork; 0: unknown. */
+void mt_os_process_child(struct mt_os_process *inout, uint64_t forked_ns);
 void mt_os_random(uint8_t *out, size_t n);
 /* The kernel's name of a thread of this process. `out` gets at most size - 1 bytes; "" if unknown. */
 void mt_os_thread_name(uint32_t tid, char *out, size_t size);
@@ -55,6 +56,7 @@ static inline uint64_t mt_os_counter(void)
 #endif
 }
 uint64_t mt_os_monotonic_ns(void);
+uint64_t mt_os_boot_ns(void); /* the clock in which the kernel says when a process began */
 
 /* The three clocks at one moment, as exactly as a few tries get. */
 void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out);
@@ -78,16 +80,17 @@ struct mt_os_file {
 };
 
 /* Blocks every signal of this thread, to be undone by the next call: nothing may interrupt taking
- * a chunk, and the SIGXFSZ that it may cause must not reach the program. */
+ * a chunk. Calls nest, and only the outermost pair of a thread asks the kernel. */
 struct mt_os_mask {
     sigset_t saved;
-    bool xfsz_pending;
+    bool outermost;
 };
 void mt_os_block_signals(struct mt_os_mask *mask);
 void mt_os_restore_signals(const struct mt_os_mask *mask);
 
 /* Makes the file (new, 0600, never through a link), `bytes` of zeros long, and maps it shared and
- * writable. Returns an errno; EEXIST: the name is taken. On failure nothing is left behind. */
+ * writable. Returns an errno; EEXIST: the name is taken. On failure nothing is left behind. To be
+ * called with signals blocked, as the next one: a SIGXFSZ of its own never reaches the program. */
 int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void **map);
 
 /* Appends `bytes` of zeros at `offset` of that very file and maps them, their pages present and

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,8 +37,12 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* What is written to make room; read only. */
-static const char zeros[32768];
+/* What is written to make room; small enough for the CPU's first cache. Never written, but not const
+ * either: as pages of the extension's file, each child of a fork would have to map them anew. */
+static char zeros[16384] __attribute__((used));
+
+/* What one page of the MMU's tables covers, where pages have 4 KiB. */
+#define TABLE_BYTES ((uintptr_t)2 << 20)
 
 /* ---- identity */
 
@@ -56,22 +61,19 @@ uint32_t mt_os_uid(void)
     return (uint32_t)syscall(SYS_geteuid);
 }
 
-/* Reads a small file whole; returns its length, 0 on any trouble; always NUL-terminated. */
+/* Reads a small file of procfs or sysfs, which give what fits at once; returns its length, 0 on any
+ * trouble; always NUL-terminated. */
 static size_t slurp(const char *path, char *out, size_t size)
 {
-    size_t n = 0;
+    ssize_t got;
     out[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return 0;
-    while (n < size - 1) {
-        ssize_t got = read(fd, out + n, size - 1 - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        n += (size_t)got;
-    }
+    do
+        got = read(fd, out, size - 1);
+    while (got < 0 && errno == EINTR);
+    size_t n = got > 0 ? (size_t)got : 0;
     close(fd);
     out[n] = '\0';
     return n;
@@ -154,7 +156,16 @@ void mt_os_process_info(struct mt_os_process *out)
     errno = saved;
 }
 
-void mt_os_process_child(struct mt_os_process *inout)
+/* The start time of a process that began between `forked_ns` and now; 0: cannot be told. The kernel
+ * says it in clock ticks of 10 ms, and both moments mostly lie in the same one. To ask it costs as
+ * much as to make a file. */
+static uint64_t start_time_since(uint64_t forked_ns)
+{
+    const uint64_t ns = UINT64_C(10000000);
+    return forked_ns != 0 && forked_ns / ns == mt_os_boot_ns() / ns ? forked_ns / ns : 0;
+}
+
+void mt_os_process_child(struct mt_os_process *inout, uint64_t forked_ns)
 {
     int saved = errno;
     struct stat st;
@@ -163,11 +174,16 @@ void mt_os_process_child(struct mt_os_process *inout)
     inout->pid = mt_os_pid();
     inout->ppid = (uint32_t)syscall(SYS_getppid);
     inout->uid = mt_os_uid();
-    inout->start_time = start_time_of(inout->pid);
-    inout->parent_start_time =
-        inout->ppid == parent ? parent_start_time : start_time_of(inout->ppid);
-    if (stat("/proc/self/ns/pid", &st) == 0)
-        inout->pid_ns = st.st_ino;
+    inout->start_time = start_time_since(forked_ns);
+    if (inout->start_time == 0)
+        inout->start_time = start_time_of(inout->pid);
+    if (inout->ppid == parent) { /* which a child in a new namespace would not see: it would be 0 */
+        inout->parent_start_time = parent_start_time;
+    } else {
+        inout->parent_start_time = inout->ppid != 0 ? start_time_of(inout->ppid) : 0;
+        if (stat("/proc/self/ns/pid", &st) == 0)
+            inout->pid_ns = st.st_ino;
+    }
     errno = saved;
 }
 
@@ -211,6 +227,13 @@ uint64_t mt_os_monotonic_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+uint64_t mt_os_boot_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
@@ -303,45 +326,76 @@ void mt_os_seal(void *at, size_t bytes)
 
 /* ---- files */
 
+/* This thread's signals are blocked by mt_os_block_signals(). A handler of the program never sees
+ * it set. */
+static __thread bool blocked __attribute__((tls_model("initial-exec")));
+
 void mt_os_block_signals(struct mt_os_mask *mask)
 {
     int saved = errno;
-    sigset_t all, pending;
-    sigfillset(&all);
-    mask->xfsz_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
-    pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
+    sigset_t all;
+    mask->outermost = !blocked;
+    if (mask->outermost) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
+        mt_store_relaxed(&blocked, true);
+    }
     errno = saved;
 }
 
 void mt_os_restore_signals(const struct mt_os_mask *mask)
 {
     int saved = errno;
-    sigset_t pending, xfsz;
-    if (!mask->xfsz_pending && sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1) {
-        const struct timespec now = {0, 0};
-        sigemptyset(&xfsz);
-        sigaddset(&xfsz, SIGXFSZ);
-        sigtimedwait(&xfsz, NULL, &now);
+    if (mask->outermost) {
+        mt_store_relaxed(&blocked, false);
+        pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
     }
-    pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
     errno = saved;
 }
 
+static bool xfsz_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+}
+
+/* The signal that came with EFBIG: not the program's business. */
+static void take_back_xfsz(void)
+{
+    const struct timespec now = {0, 0};
+    sigset_t xfsz;
+    sigemptyset(&xfsz);
+    sigaddset(&xfsz, SIGXFSZ);
+    sigtimedwait(&xfsz, NULL, &now);
+}
+
+/* In one call, because a file system that has large folios makes one of what one call writes. */
 static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
 {
-    /* Asked first, because the kernel's answer comes with SIGXFSZ. Should the limit shrink in
-     * between, mt_os_restore_signals() takes the signal back. */
+    enum { PIECES = 16 };
+    struct iovec pieces[PIECES];
+    /* Asked first, because the kernel's answer comes with SIGXFSZ. The limit may shrink in between:
+     * then the signal is taken back, unless the program had one coming. */
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         offset + bytes > limit.rlim_cur)
         return EFBIG;
+    bool had_xfsz = xfsz_pending();
     while (bytes > 0) {
-        size_t piece = bytes < sizeof zeros ? bytes : sizeof zeros;
-        ssize_t done = pwrite(fd, zeros, piece, (off_t)offset);
+        int n = 0;
+        for (size_t left = bytes; left > 0 && n < PIECES; left -= pieces[n++].iov_len) {
+            pieces[n].iov_base = zeros;
+            pieces[n].iov_len = left < sizeof zeros ? left : sizeof zeros;
+        }
+        ssize_t done = pwritev(fd, pieces, n, (off_t)offset);
         if (done < 0 && errno == EINTR)
             continue;
-        if (done < 0)
-            return errno;
+        if (done < 0) {
+            int error = errno;
+            if (error == EFBIG && !had_xfsz && xfsz_pending())
+                take_back_xfsz();
+            return error;
+        }
         if (done == 0)
             return EIO;
         offset += (uint64_t)done;
@@ -350,9 +404,39 @@ static int write_zeros(int fd, uint64_t offset, uint32_t bytes)
     return 0;
 }
 
+static bool within_table(const void *at, size_t bytes)
+{
+    return ((uintptr_t)at ^ ((uintptr_t)at + bytes - 1)) < TABLE_BYTES;
+}
+
+/* An address with room for `bytes`, within one page of the MMU's tables; NULL: none was found. */
+static void *find_room(size_t bytes)
+{
+    char *room = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    munmap(room, 2 * bytes);
+    size_t to_table = -(uintptr_t)room & (TABLE_BYTES - 1);
+    return to_table < bytes ? room + to_table : room;
+}
+
+/* Maps a part of a file, within one page of the MMU's tables where that can be: only there does one
+ * fault make all of a large folio writable; else each page takes a fault of its own, and looks at
+ * the whole folio. */
+static void *map_part(int fd, uint64_t offset, uint32_t bytes)
+{
+    const int prot = PROT_READ | PROT_WRITE;
+    void *at = mmap(NULL, bytes, prot, MAP_SHARED, fd, (off_t)offset);
+    if (at == MAP_FAILED || within_table(at, bytes))
+        return at;
+    munmap(at, bytes);
+    /* A wish, no more: what lies there by now stays. */
+    return mmap(find_room(bytes), bytes, prot, MAP_SHARED, fd, (off_t)offset);
+}
+
 static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
 {
-    char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    char *at = map_part(fd, offset, bytes);
     if (at == MAP_FAILED)
         return errno;
     if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {

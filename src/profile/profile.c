@@ -235,14 +235,15 @@ static inline void end_call(struct feeder *feeder, const struct mt_event *event,
     if (MT_UNLIKELY(!open->depth))
         return;
     struct mt__frame *frame = &open->frames[open->depth--];
-    bool repaired = event->flags & MT_EVENT_REPAIRED;
-    bool timed = !repaired && !(frame->cell & MT__FRAME_REOPENED);
+    bool repaired = event->flags & MT_EVENT_REPAIRED, cut = event->flags & MT_EVENT_CUT;
+    bool timed = !repaired && !cut && !(frame->cell & MT__FRAME_REOPENED);
     frame[-1].child_ns += event->dur_ns;
     if (MT_UNLIKELY(!timed || frame->cell & MT__FRAME_RESUMED))
-        count_rare(feeder, frame->cell, repaired, false);
+        count_rare(feeder, frame->cell, repaired, cut);
     add_call(feeder, frame, event->dur_ns, timed, with_pairs);
-    if (MT_UNLIKELY(event->dur_ns >= feeder->worker->slowest.threshold_ns) && timed)
-        offer_slow(feeder, event->dur_ns, event->ts_ns - event->dur_ns, event->func, false);
+    bool is_offered = timed || (cut && !(frame->cell & MT__FRAME_REOPENED));
+    if (MT_UNLIKELY(event->dur_ns >= feeder->worker->slowest.threshold_ns) && is_offered)
+        offer_slow(feeder, event->dur_ns, event->ts_ns - event->dur_ns, event->func, cut);
 }
 
 /* ---- calls that never ended: they are told outermost first, and what the next one lasts is the

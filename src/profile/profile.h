@@ -11,7 +11,8 @@
  *   - Self time is a call's time without that of the calls it made. Cumulative time is a call's whole
  *     time, and counts only where no other call of the function is open on the track; those are the
  *     primitive calls.
- *   - A call that is left open lasts to the last event of its track.
+ *   - A call that is left open lasts to the last event of its track; one that is cut where a slice ends
+ *     (CUT) lasts to there and counts as left open, too.
  *   - Percentiles, maximum and mean are of single calls of which both ends were seen, so not of calls that
  *     are reopened, left open, or of which the end was guessed (REPAIRED).
  *

@@ -1,6 +1,7 @@
 /* align.c - one clock for all files of a set. Called once, by mt_set_finish.
  *
- * Files of one boot share CLOCK_MONOTONIC; boots are put side by side by CLOCK_REALTIME. Inside of a
+ * Files of one boot share CLOCK_MONOTONIC; boots are put side by side by CLOCK_REALTIME, which may be
+ * set while they run: what most moments of the boot say counts, for all of its files. Inside of a
  * file its own moments say how ticks become ns; outside of them the rate does that all files of the
  * machine show together, which is better known than the estimate in a header.
  *
@@ -25,6 +26,8 @@ struct boot {
 
 /* A shorter baseline says less than the header's estimate. */
 #define BASELINE_MIN_NS UINT64_C(50000000)
+/* Readings of both clocks are nearer to each other than this. */
+#define CLOCK_SET_NS 1e7
 
 bool mt__same_boot(const struct mt_file_header *a, const struct mt_file_header *b)
 {
@@ -52,11 +55,75 @@ static void widen(struct boot *boot, const struct mt__moments *moments)
         boot->last = *last;
 }
 
-/* Real time is set and slewed, so one moment of the boot, the first, says how far it is off. */
-static void settle_boot(struct boot *boot)
+static int compare_offsets(const void *a, const void *b)
 {
-    if (boot->first.real_ns >> 62 == 0)
-        boot->real_minus_mono_ns = (int64_t)boot->first.real_ns - (int64_t)boot->first.mono_ns;
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+struct offsets {
+    int64_t *ns;
+    size_t n, capacity;
+};
+
+/* What the moments of a file say of real time. */
+static bool add_offsets(struct offsets *offsets, const struct mt__moments *moments)
+{
+    if (!MT_ARRAY_ROOM(offsets->ns, offsets->capacity, offsets->n + moments->n_pairs))
+        return false;
+    for (size_t i = 0; i < moments->n_pairs; i++) {
+        const struct mt_clock_pair *pair = &moments->pairs[i];
+        if (pair->real_ns && pair->real_ns >> 62 == 0)
+            offsets->ns[offsets->n++] = (int64_t)pair->real_ns - (int64_t)pair->mono_ns;
+    }
+    return true;
+}
+
+/* Slewing a clock moves CLOCK_MONOTONIC, too, so moments differ only where real time was set. The
+ * median is one of them, and the one that was right for the longest part. */
+static void settle_boot(struct boot *boot, struct offsets *offsets, struct mt__trouble *trouble)
+{
+    if (!offsets->n)
+        return;
+    qsort(offsets->ns, offsets->n, sizeof *offsets->ns, compare_offsets);
+    boot->real_minus_mono_ns = offsets->ns[(offsets->n - 1) / 2];
+    double moved_ns = (double)offsets->ns[offsets->n - 1] - (double)offsets->ns[0];
+    if (trouble && moved_ns > CLOCK_SET_NS)
+        mt__trouble_note(trouble, NULL,
+                         "the clock of %s was set by %.3f s while it recorded: beside other hosts "
+                         "it may be that much off",
+                         boot->header->host, moved_ns / 1e9);
+}
+
+/* The entry that has the offset for all files of a boot, whichever clock their ticks come from. */
+static struct boot *first_of_boot(struct boot *boots, size_t n_boots,
+                                  const struct mt_file_header *header)
+{
+    for (size_t i = 0; i < n_boots; i++) {
+        if (mt__same_boot(boots[i].header, header))
+            return &boots[i];
+    }
+    return NULL;
+}
+
+static enum mt_status settle_boots(struct mt_set *set, struct boot *boots, size_t n_boots)
+{
+    struct offsets offsets = {0};
+    enum mt_status status = MT_OK;
+    for (size_t i = 0; status == MT_OK && i < n_boots; i++) {
+        if (first_of_boot(boots, n_boots, boots[i].header) != &boots[i])
+            continue;
+        offsets.n = 0;
+        for (size_t k = 0; status == MT_OK && k < set->n_files; k++) {
+            const struct mt__file *file = set->files[k];
+            if (mt__same_boot(&file->header, boots[i].header) &&
+                !add_offsets(&offsets, &file->moments))
+                status = MT_NOMEM;
+        }
+        settle_boot(&boots[i], &offsets, set->timeline.n_hosts > 1 ? &set->trouble : NULL);
+    }
+    free(offsets.ns);
+    return status;
 }
 
 static struct mt__rate rate_of(const struct boot *boot)
@@ -92,22 +159,9 @@ static enum mt_status find_boots(struct mt_set *set, struct boot **out, size_t *
         }
         widen(boot, &file->moments);
     }
-    for (size_t i = 0; i < n_boots; i++)
-        settle_boot(&boots[i]);
     *out = boots;
     *n_out = n_boots;
-    return MT_OK;
-}
-
-/* Files of one boot whose ticks come from different clocks share the offset, too. */
-static int64_t offset_of(const struct boot *boots, size_t n_boots,
-                         const struct mt_file_header *header)
-{
-    for (size_t i = 0; i < n_boots; i++) {
-        if (mt__same_boot(boots[i].header, header))
-            return boots[i].real_minus_mono_ns;
-    }
-    return 0;
+    return settle_boots(set, boots, n_boots);
 }
 
 static int64_t earliest_event(const struct mt_set *set)
@@ -137,7 +191,7 @@ enum mt_status mt__set_align(struct mt_set *set)
     for (size_t i = 0; status == MT_OK && i < set->n_files; i++) {
         struct mt__file *file = set->files[i];
         struct mt__rate rate = rate_of(boot_of(boots, n_boots, &file->header));
-        int64_t offset_ns = offset_of(boots, n_boots, &file->header);
+        int64_t offset_ns = first_of_boot(boots, n_boots, &file->header)->real_minus_mono_ns;
         status = mt__clock_init(&file->clock, &file->moments, &rate, offset_ns);
         mt__moments_fini(&file->moments);
     }

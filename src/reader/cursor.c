@@ -38,6 +38,9 @@ void mt_desk_free(struct mt_desk *desk)
     free(desk->words);
     free(desk->events);
     free(desk->losses);
+    free(desk->sliced);
+    free(desk->sliced_losses);
+    free(desk->marks);
     free(desk);
 }
 
@@ -46,6 +49,8 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
 {
     const struct mt__track *data = &set->track_data[track];
     struct mt__stack stack = cursor->stack; /* keep their memory */
+    struct mt__slice_call *calls = cursor->slicing.calls;
+    size_t calls_capacity = cursor->slicing.capacity;
     uint64_t *seen = cursor->seen;
     size_t n_seen = set->names.n_funcs / 64 + 1;
     mt__stack_clear(&stack);
@@ -56,6 +61,7 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
         .status = MT_OK,
         .track = track,
         .first = true,
+        .over = set->tracks[track].left_out,
         .segment = data->first_segment,
         .segments_end = data->first_segment + data->n_segments,
         .stack = stack,
@@ -63,6 +69,8 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
         .flow = data->first_flow,
         .flows_end = data->first_flow + data->n_flows,
         .flow_in = data->flow_in,
+        .slice = set->slice && !set->slice->only_tracks ? set->slice : NULL,
+        .slicing = {.calls = calls, .capacity = calls_capacity, .flow_in = MT_NONE},
     };
     bool has_flows = cursor->flow_in != MT_NONE || data->n_flows;
     cursor->next_flow_ns = has_flows ? 0 : INT64_MAX;
@@ -79,6 +87,7 @@ enum mt_status mt__cursor_init(struct mt_cursor *cursor, struct mt_set *set, uin
 void mt__cursor_fini(struct mt_cursor *cursor)
 {
     mt__stack_fini(&cursor->stack);
+    free(cursor->slicing.calls);
     free(cursor->seen);
 }
 
@@ -344,11 +353,30 @@ static void decode(struct mt_cursor *cursor)
 
 /* ------------------------------------------------------------------------------------------ runs */
 
-/* Whether nothing is left of the track. */
-static bool at_end(const struct mt_cursor *cursor)
+/* Whether the slice ends before the next chunk, which there is. */
+static bool next_is_behind_slice(const struct mt_cursor *cursor)
 {
-    return cursor->at >= cursor->n_words && cursor->chunk == cursor->chunks_end &&
-           cursor->segment == cursor->segments_end;
+    const struct mt_set *set = cursor->set;
+    const struct mt__file *file = cursor->file;
+    uint32_t chunk = cursor->chunk, next_seq = cursor->next_seq;
+    if (chunk == cursor->chunks_end) {
+        const struct mt__segment *segment = &set->segments[cursor->segment];
+        file = set->files[segment->file];
+        chunk = file->threads[segment->thread].first_chunk;
+        next_seq = 0;
+    }
+    return mt__slice_ends_before(set, cursor->track, file, &file->chunks[chunk], next_seq);
+}
+
+/* Whether nothing is left of the track. */
+static bool at_end(struct mt_cursor *cursor)
+{
+    if (cursor->at < cursor->n_words)
+        return false;
+    if (cursor->chunk == cursor->chunks_end && cursor->segment == cursor->segments_end)
+        return true;
+    cursor->cut_short = cursor->slice && next_is_behind_slice(cursor);
+    return cursor->cut_short;
 }
 
 static void next_piece(struct mt_cursor *cursor)
@@ -376,8 +404,9 @@ static void mark_first(const struct mt_desk *desk, uint64_t *seen)
 {
     for (size_t i = 0; i < desk->n_events; i++) {
         struct mt_event *event = &desk->events[i];
-        uint64_t bit = UINT64_C(1) << event->func % 64;
-        if (event->type != MT_EVENT_BEGIN || seen[event->func / 64] & bit)
+        /* Without a branch on the type, which nobody can predict. */
+        uint64_t bit = (uint64_t)(event->type == MT_EVENT_BEGIN) << event->func % 64;
+        if (MT_LIKELY(!(bit & ~seen[event->func / 64])))
             continue;
         seen[event->func / 64] |= bit;
         event->flags |= MT_EVENT_FIRST;
@@ -395,6 +424,8 @@ bool mt_cursor_next(struct mt_cursor *cursor, struct mt_desk *desk, struct mt_ru
     cursor->over = cursor->status != MT_OK || at_end(cursor);
     if (cursor->over)
         mt__emit_end(cursor);
+    if (cursor->slice)
+        cursor->over = mt__slice_run(cursor, cursor->over);
     if (desk->n_losses)
         point_to_losses(desk);
     if (cursor->seen)

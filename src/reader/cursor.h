@@ -5,6 +5,7 @@
 #define MT_READER_CURSOR_H_
 
 #include "reader/set.h"
+#include "reader/slice.h"
 #include "reader/stack.h"
 
 /* A piece is about this many words of one chunk: enough to make what is done once for each cheap, few
@@ -38,6 +39,13 @@ struct mt_desk {
     size_t n_events, events_capacity;
     struct mt__loss *losses;
     size_t n_losses, losses_capacity;
+    /* What is left of it (slice.c); where the set has no slice, nothing is in these. */
+    struct mt_event *sliced;
+    size_t n_sliced, sliced_capacity;
+    struct mt__loss *sliced_losses;
+    size_t n_sliced_losses, sliced_losses_capacity;
+    struct mt__flow_mark *marks;
+    size_t n_marks, marks_capacity;
 };
 
 struct mt_cursor {
@@ -77,6 +85,11 @@ struct mt_cursor {
     int64_t next_flow_ns;     /* from here on there is something to do */
     uint32_t flow, flows_end; /* those that leave the track */
     uint32_t flow_in;         /* arrives here and was not met yet, or MT_NONE */
+
+    /* The slice. */
+    const struct mt__slice *slice; /* the set's, or NULL where all events are shown */
+    bool cut_short; /* what there is of the track behind the slice is not read */
+    struct mt__slicing slicing;
 };
 
 /* Puts a cursor, all zeros or used before, at the start of a track. MT_NOMEM. */

@@ -224,7 +224,7 @@ enum mt_status mt__file_defs(struct mt__file *file, const struct mt__input *inpu
     if (status == MT_OK)
         status = make_ids(file, loader.found, loader.n_found);
     file->n_defs = (uint32_t)loader.n_found;
-    if (loader.fault != MT_NO_OFFSET) {
+    if (loader.fault != MT_NO_OFFSET && !file->fault_told) {
         struct mt_error error = {0};
         mt_error_set(&error, MT_CORRUPT, NULL, loader.fault, "a definition is damaged");
         mt__trouble_tell(trouble, file->source.name, &error);

@@ -181,6 +181,20 @@ static void set_next_flow(struct mt_cursor *cursor)
         cursor->next_flow_ns = INT64_MAX;
 }
 
+/* An end of the set's flow is here. */
+static void meet_flow(struct mt_cursor *cursor, uint32_t flow, int64_t ts_ns, bool arrives)
+{
+    struct mt_desk *desk = cursor->desk;
+    struct mt_flow *met = &cursor->flows->flows[flow];
+    if (!cursor->slice)
+        *(arrives ? &met->to_ns : &met->from_ns) = (uint64_t)ts_ns;
+    else if (MT_ARRAY_ROOM(desk->marks, desk->marks_capacity, desk->n_marks + 1))
+        desk->marks[desk->n_marks++] =
+            (struct mt__flow_mark){desk->n_events, (uint64_t)ts_ns, flow, arrives};
+    else
+        cursor->status = MT_NOMEM;
+}
+
 /* An arrow needs a call that is open when it leaves, and must leave before it arrives. */
 static void flows_out(struct mt_cursor *cursor, int64_t until_ns)
 {
@@ -195,7 +209,7 @@ static void flows_out(struct mt_cursor *cursor, int64_t until_ns)
         if (!cursor->stack.depth && !late)
             return; /* again at the next record */
         if (!late)
-            cursor->flows->flows[cursor->flow].from_ns = (uint64_t)ts_ns;
+            meet_flow(cursor, cursor->flow, ts_ns, false);
     }
 }
 
@@ -203,7 +217,7 @@ void mt__emit_flows(struct mt_cursor *cursor)
 {
     /* Not before all calls are stated that were open: it arrives in the innermost. */
     if (cursor->flow_in != MT_NONE && cursor->stack.depth && !cursor->n_reopening) {
-        cursor->flows->flows[cursor->flow_in].to_ns = (uint64_t)cursor->former_ns;
+        meet_flow(cursor, cursor->flow_in, cursor->former_ns, true);
         cursor->flow_in = MT_NONE;
     }
     flows_out(cursor, cursor->now_ns);
@@ -218,8 +232,8 @@ void mt__emit_end(struct mt_cursor *cursor)
     if (cursor->stack.depth)
         flows_out(cursor, INT64_MAX);
     cursor->counts.n_unfinished = cursor->stack.depth + cursor->stack.n_beyond;
-    if (!(cursor->needs & MT_NEEDS_PAIRS) || !room(cursor, cursor->stack.depth))
-        return;
+    if (!(cursor->needs & MT_NEEDS_PAIRS) || cursor->slice || !room(cursor, cursor->stack.depth))
+        return; /* slice.c knows which of them are shown */
     for (size_t i = 0; i < cursor->stack.depth; i++) {
         const struct mt__call *call = &cursor->stack.calls[i];
         uint16_t flags = call->func & MT__CALL_REOPENED ? MT_EVENT_REOPENED : 0;

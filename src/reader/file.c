@@ -96,6 +96,7 @@ static uint32_t words_in_file(struct mt__file *file, const struct mt__input *inp
         mt_error_set(&error, MT_TRUNCATED, NULL, file->n_bytes,
                      "ends within the chunk at offset %llu", (unsigned long long)offset);
         mt__trouble_tell(trouble, file->source.name, &error);
+        file->fault_told = 1; /* what is cut in two is no fault of its own */
         end = file->n_bytes;
     }
     uint64_t begin = offset + MT_CHUNK_HEADER_BYTES;
@@ -110,19 +111,18 @@ static enum mt_status extend_index(struct mt__file *file, const struct mt__input
     enum mt_status status = mt__input_size(input, &file->n_bytes, &error);
     while (status == MT_OK && file->index_end < file->n_bytes) {
         struct mt_chunk_header header = {0};
-        enum mt__chunk_kind kind;
+        enum mt__chunk_kind kind = MT__CHUNK_NO_MORE;
         size_t n_read;
         uint64_t offset = file->index_end;
         status = mt__input_read(input, offset, &header, sizeof header, &n_read, &error);
-        if (status == MT_OK)
+        bool is_cut = n_read < sizeof header && header.magic;
+        if (status == MT_OK && is_cut)
+            status = mt_error_set(&error, MT_TRUNCATED, NULL, offset + n_read,
+                                  "ends within a chunk's header");
+        else if (status == MT_OK)
             status = mt__parse_chunk(&header, offset, &kind, &error);
         if (status != MT_OK || kind == MT__CHUNK_NO_MORE)
             break;
-        if (n_read < sizeof header) { /* its first 8 bytes were there */
-            status = mt_error_set(&error, MT_TRUNCATED, NULL, offset + n_read,
-                                  "ends within a chunk's header");
-            break;
-        }
         uint32_t n_words = words_in_file(file, input, &header, offset, trouble);
         file->max_words = n_words > file->max_words ? n_words : file->max_words;
         if (kind == MT__CHUNK_EVENTS && with_events)

@@ -83,7 +83,7 @@ struct mt__file {
     struct mt_text name; /* of the process, the latest; data is NULL if it has none */
 
     uint32_t process;     /* index, filled in by the set */
-    uint32_t fault_told;  /* how many faults in its records walks have met; added to by any */
+    uint32_t fault_told;  /* how many faults in its content were met; walks add to it, at any time */
 };
 
 #define MT__NO_FUNC UINT32_MAX

@@ -48,7 +48,9 @@ enum mt_status mt__parse_header(const void *data, size_t n_bytes, struct mt_file
         memset(out, 0, sizeof *out);
         return MT_OK;
     }
-    if (magic != MT_FILE_MAGIC)
+    uint64_t expected = 0; /* as much of it as the file is long */
+    memcpy(&expected, &(uint64_t){MT_FILE_MAGIC}, n_bytes < sizeof magic ? n_bytes : sizeof magic);
+    if (magic != expected)
         return mt_error_set(error, MT_NOT_A_TRACE, NULL, 0, "is not an mtrace file");
     if (n_bytes < sizeof *out)
         return mt_error_set(error, MT_TRUNCATED, NULL, n_bytes, "ends within its header");

@@ -2,7 +2,7 @@
  * and after the cursors' work, by one thread.
  *
  * Invariant: a plan has at least as many steps of a track as a cursor has pieces of it, and at least
- * one; steps of a track are in the order of its pieces.
+ * one, unless the track is left out; steps of a track are in the order of its pieces.
  */
 #include <stdlib.h>
 
@@ -49,8 +49,13 @@ static bool add_track(struct planning *planning, const struct mt_set *set, uint3
         const struct mt__segment *segment = &set->segments[data->first_segment + i];
         const struct mt__file *file = set->files[segment->file];
         const struct mt__thread *thread = &file->threads[segment->thread];
+        uint32_t next_seq = 0;
         for (uint32_t k = 0; k < thread->n_chunks; k++) {
             const struct mt__chunk *chunk = &file->chunks[thread->first_chunk + k];
+            if (planning->n_parts > n_before &&
+                mt__slice_ends_before(set, track, file, chunk, next_seq))
+                return true;
+            next_seq = chunk->seq + 1;
             uint64_t start_ns = mt__file_ns(file, chunk->start_tick);
             former_ns = start_ns > former_ns ? start_ns : former_ns;
             if (!add_part(planning, former_ns, track, chunk->n_words))
@@ -125,7 +130,7 @@ enum mt_status mt_plan_init(struct mt_plan *plan, const struct mt_set *set, unsi
     bool good = true;
     *plan = (struct mt_plan){0};
     for (uint32_t track = 0; good && track < set->n_tracks; track++)
-        good = add_track(&planning, set, track);
+        good = set->tracks[track].left_out || add_track(&planning, set, track);
     bool by_time = !(needs & (MT_NEEDS_WHOLE_TRACKS | MT_NEEDS_NO_ORDER));
     if (good && planning.n_parts && by_time)
         qsort(planning.parts, planning.n_parts, sizeof *planning.parts, compare_parts);

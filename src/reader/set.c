@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/atomic.h"
 #include "base/hash.h"
+#include "reader/slice.h"
 
 enum mt_status mt_set_new(const struct mt_reporter *reporter, struct mt_set **out)
 {
@@ -51,6 +52,7 @@ void mt_set_free(struct mt_set *set)
     free(set->track_data);
     free(set->segments);
     free(set->flows);
+    mt__slice_free(set->slice);
     free(set);
 }
 
@@ -105,6 +107,25 @@ static bool wanted(const struct mt_set *set, struct mt__file *file)
     return ours;
 }
 
+/* Two copies of a file: the longer one is used. Takes `file` over. */
+static void choose_copy(struct mt_set *set, struct mt__file *file, struct mt__file *twin)
+{
+    const char *name = file->source.name, *other = twin->source.name;
+    if (!strcmp(name, other))
+        mt__trouble_note(&set->trouble, name, "was given twice; used once");
+    else if (file->n_bytes <= twin->n_bytes)
+        mt__trouble_note(&set->trouble, name, "is the same file as %s; used once", other);
+    else
+        mt__trouble_note(&set->trouble, name, "is the same file as %s, but longer; used instead",
+                         other);
+    if (file->n_bytes > twin->n_bytes) {
+        uint32_t idx = *mt_map_find(&set->file_of, hash_id(twin->header.file_id));
+        set->files[idx] = file;
+        file = twin;
+    }
+    free_file(file);
+}
+
 /* Takes the file over, also when it fails. */
 static enum mt_status add_file(struct mt_set *set, struct mt__file *file)
 {
@@ -115,10 +136,9 @@ static enum mt_status add_file(struct mt_set *set, struct mt__file *file)
     else if (wanted(set, file))
         status = mt__file_open(file, &set->names, &set->trouble, &usable);
     struct mt__file *twin = usable ? mt__set_find_file(set, file->header.file_id) : NULL;
-    if (twin) {
-        mt__trouble_note(&set->trouble, file->source.name, "is the same file as %s; used once",
-                         twin->source.name);
-        usable = false;
+    if (status == MT_OK && twin) {
+        choose_copy(set, file, twin);
+        return MT_OK;
     }
     if (status == MT_OK && usable &&
         !mt_map_put(&set->file_of, hash_id(file->header.file_id), (uint32_t)set->n_files, NULL))
@@ -189,35 +209,19 @@ static void note_runs(struct mt_set *set)
         mt__trouble_note(&set->trouble, NULL, "these files are of %u different runs", n_runs);
 }
 
-/* Hosts, and boots of a host, in the set. MT_NOMEM. */
-static enum mt_status count_hosts(const struct mt_set *set, uint32_t *n_hosts)
-{
-    enum mt_status status = MT_OK;
-    struct mt_map seen = {0};
-    *n_hosts = 0;
-    for (size_t i = 0; i < set->n_files; i++) {
-        const struct mt_file_header *header = &set->files[i]->header;
-        bool is_new = false;
-        uint64_t key = mt_hash_bytes(header->host, strlen(header->host), hash_id(header->boot_id));
-        if (!mt_map_put(&seen, key, 0, &is_new))
-            status = MT_NOMEM;
-        *n_hosts += is_new;
-    }
-    mt_map_fini(&seen);
-    return status;
-}
-
 enum mt_status mt_set_finish(struct mt_set *set)
 {
     note_runs(set);
     struct mt_timeline *timeline = &set->timeline;
     timeline->funcs = set->names.funcs;
     timeline->n_funcs = (uint32_t)set->names.n_funcs;
-    enum mt_status status = count_hosts(set, &timeline->n_hosts);
+    enum mt_status status = mt__set_count_hosts(set);
     if (status == MT_OK)
         status = mt__set_align(set);
     if (status == MT_OK)
         status = mt__set_processes(set);
+    if (status == MT_OK)
+        status = mt__set_host_labels(set);
     timeline->processes = set->processes;
     timeline->n_processes = (uint32_t)set->n_processes;
     if (status == MT_OK)
@@ -240,7 +244,7 @@ uint32_t mt_set_n_files(const struct mt_set *set)
     return (uint32_t)set->n_files;
 }
 
-static uint64_t file_end_ns(const struct mt__file *file)
+uint64_t mt__file_end_ns(const struct mt__file *file)
 {
     uint64_t end_ns = mt__file_ns(file, file->header.pair.tick);
     if (file->header.flags & MT_FLAG_STOPPED)
@@ -266,7 +270,7 @@ void mt_set_file(const struct mt_set *set, uint32_t file_idx, struct mt_file_inf
         .n_notes = (uint32_t)file->n_notes,
         .process = file->process,
         .start_ns = mt__file_ns(file, file->header.pair.tick),
-        .end_ns = file_end_ns(file),
+        .end_ns = mt__file_end_ns(file),
     };
 }
 

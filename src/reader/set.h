@@ -4,6 +4,7 @@
  *   set.c      files are opened, one by one
  *   align.c    one clock for all of them, and the timeline's zero
  *   process.c  files -> processes, their parents, their order, their pids
+ *   host.c     how the hosts are called
  *   track.c    threads -> tracks, their tids
  *   flow.c     where the arrows between processes begin and end
  */
@@ -59,6 +60,7 @@ struct mt_set {
     struct mt__flow *flows;
     size_t n_flows, flows_capacity;
     struct mt_timeline timeline;
+    struct mt__slice *slice; /* what is left out; NULL: nothing */
 };
 
 /* Pids and tids that no kernel gives out (PID_MAX_LIMIT is 2^22): for those that cannot keep theirs. */
@@ -86,7 +88,12 @@ static inline uint64_t mt__file_ns(const struct mt__file *file, uint64_t tick)
     return ns < 0 ? 0 : (uint64_t)ns;
 }
 
+/* When the file was last written to, as far as it says: a sign that its process was alive. */
+uint64_t mt__file_end_ns(const struct mt__file *file);
+
 /* The steps. MT_NOMEM. */
+enum mt_status mt__set_count_hosts(struct mt_set *set);
+enum mt_status mt__set_host_labels(struct mt_set *set);
 enum mt_status mt__set_align(struct mt_set *set);
 enum mt_status mt__set_processes(struct mt_set *set);
 enum mt_status mt__set_tracks(struct mt_set *set);

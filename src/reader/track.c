@@ -186,14 +186,32 @@ static enum mt_status assign_tid(struct mt_set *set, uint32_t *former, uint32_t 
     return status;
 }
 
+/* The main thread has its process's number, as viewers expect. */
+static void follow_pid(struct mt_set *set, const struct mt_process *process)
+{
+    struct mt_track *track = &set->tracks[process->first_track];
+    if (process->n_tracks && track->real_tid == process->real_pid)
+        track->tid = process->pid;
+}
+
+/* Behind all pids that no kernel gave out. */
+static uint32_t first_synthetic_tid(const struct mt_set *set)
+{
+    uint32_t tid = MT__FIRST_SYNTHETIC_ID;
+    for (size_t i = 0; i < set->n_processes; i++)
+        tid = set->processes[i].pid >= tid ? set->processes[i].pid + 1 : tid;
+    return tid;
+}
+
 static enum mt_status assign_tids(struct mt_set *set)
 {
-    uint32_t next_tid = MT__FIRST_SYNTHETIC_ID;
+    uint32_t next_tid = first_synthetic_tid(set);
     enum mt_status status = MT_OK;
     for (uint32_t i = 0; status == MT_OK && i < set->n_processes; i++) {
         const struct mt_process *process = &set->processes[i];
         struct mt_map formers = {0}; /* tid -> the latest track that has it */
         uint32_t end = process->first_track + process->n_tracks;
+        follow_pid(set, process);
         for (uint32_t track = process->first_track; status == MT_OK && track < end; track++) {
             bool is_new;
             uint32_t *former = mt_map_put(&formers, set->tracks[track].tid, track, &is_new);

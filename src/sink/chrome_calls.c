@@ -7,10 +7,10 @@
  * branch on a length, and none on B or E, which nobody can foresee. With many names the wait is for the
  * memory where they are, so it is asked for some events ahead.
  */
-#include <stdlib.h>
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
+#include <stdlib.h>
 
 #include "base/array.h"
 #include "base/atomic.h"
@@ -92,17 +92,18 @@ static bool make_texts(const struct mt_timeline *timeline, struct mt__chrome_tex
     return good && end_text(all, from, &texts[timeline->n_funcs]);
 }
 
-/* Not by __builtin_cpu_supports: that needs a table of libgcc's, which gold does not find any more once
- * the optimizer at link time asks for it. */
+/* The CPU has it, and the system keeps its registers. (__builtin_cpu_supports() needs a symbol that
+ * the linker does not find any more once it has optimized across files.) */
 static bool has_avx2(void)
 {
 #ifdef __x86_64__
-    uint32_t a, b, c, d, saved, high;
+    enum { YMM_STATE = 6 };
+    unsigned a, b, c, d, state, high;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return false;
-    __asm__("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
-    bool kept = (saved & 6) == 6; /* the kernel saves the registers */
-    return kept && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
+    __asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+    return (state & YMM_STATE) == YMM_STATE && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+           (b & bit_AVX2);
 #else
     return false;
 #endif

@@ -5,8 +5,7 @@
 
 #include "base/json.h"
 #include "sink/chrome.h"
-
-#define MAX_IMAGES 8 /* that a process's name tells of */
+#include "sink/labels.h"
 
 static void begin_line(struct mt_buf *out, bool *is_first, const char *name, uint32_t pid,
                        const uint32_t *tid)
@@ -33,40 +32,22 @@ static void sort_line(struct mt_buf *out, bool *is_first, const char *name, uint
     mt_buf_append_text(out, "}}");
 }
 
-/* The names of a process's images, "before > after"; they have one pid and so one name. */
-static void append_images(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process)
+static void escape_label(struct mt_buf *out, struct mt_buf *label)
 {
-    const struct mt_text *names[MAX_IMAGES];
-    size_t n = 0;
-    while (process != MT_NONE && n < MAX_IMAGES) {
-        const struct mt_text *name = &timeline->processes[process].name;
-        if (!n || name->data != names[n - 1]->data)
-            names[n++] = name;
-        process = timeline->processes[process].former;
-    }
-    if (process != MT_NONE)
-        mt_buf_append_text(out, "... > ");
-    while (n > 0) {
-        n--;
-        mt_json_escape(out, names[n]->data, names[n]->n_bytes);
-        if (n)
-            mt_buf_append_text(out, " > ");
-    }
+    mt_json_escape(out, label->data, label->n_bytes);
+    out->failed |= label->failed;
+    mt_buf_fini(label);
 }
 
 static void process_name(struct mt_buf *out, bool *is_first, const struct mt_timeline *timeline,
                          uint32_t idx)
 {
     const struct mt_process *process = &timeline->processes[idx];
+    struct mt_buf label = {0};
     begin_line(out, is_first, "process_name", process->pid, NULL);
     mt_buf_append_text(out, "\"name\":\"");
-    append_images(out, timeline, idx);
-    if (process->pid != process->real_pid)
-        mt_buf_printf(out, " (pid %u)", process->real_pid);
-    if (timeline->n_hosts > 1) {
-        mt_buf_append_text(out, " on ");
-        mt_json_escape(out, process->host.data, process->host.n_bytes);
-    }
+    mt__process_label(&label, timeline, idx);
+    escape_label(out, &label);
     mt_buf_append_char(out, '"');
     if (process->pid != process->real_pid)
         mt_buf_printf(out, ",\"real_pid\":%u", process->real_pid);
@@ -78,18 +59,15 @@ static void track_lines(struct mt_buf *out, bool *is_first, const struct mt_time
 {
     const struct mt_track *track = &timeline->tracks[idx];
     const struct mt_process *process = &timeline->processes[track->process];
-    bool is_synthetic = track->tid != track->real_tid;
-    if (track->name.n_bytes || is_synthetic) {
+    struct mt_buf label = {0};
+    mt__track_label(&label, timeline, idx);
+    if (label.n_bytes) {
         begin_line(out, is_first, "thread_name", process->pid, &track->tid);
         mt_buf_append_text(out, "\"name\":\"");
-        if (track->name.n_bytes)
-            mt_json_escape(out, track->name.data, track->name.n_bytes);
-        else
-            mt_buf_append_text(out, "Thread");
-        if (is_synthetic)
-            mt_buf_printf(out, " (tid %u)\",\"real_tid\":%u", track->real_tid, track->real_tid);
-        else
-            mt_buf_append_char(out, '"');
+        escape_label(out, &label);
+        mt_buf_append_char(out, '"');
+        if (track->tid != track->real_tid)
+            mt_buf_printf(out, ",\"real_tid\":%u", track->real_tid);
         mt_buf_append_text(out, "}}");
     }
     sort_line(out, is_first, "thread_sort_index", process->pid, &track->tid,
@@ -108,12 +86,16 @@ enum mt_status mt__chrome_metadata(const struct mt_timeline *timeline, struct mt
     }
     for (uint32_t i = 0; i < timeline->n_processes; i++) {
         const struct mt_process *process = &timeline->processes[i];
+        if (process->left_out)
+            continue;
         if (!has_later[i])
             process_name(out, &is_first, timeline, i);
         if (process->former == MT_NONE)
             sort_line(out, &is_first, "process_sort_index", process->pid, NULL, i);
-        for (uint32_t k = 0; k < process->n_tracks; k++)
-            track_lines(out, &is_first, timeline, process->first_track + k);
+        for (uint32_t k = 0; k < process->n_tracks; k++) {
+            if (!timeline->tracks[process->first_track + k].left_out)
+                track_lines(out, &is_first, timeline, process->first_track + k);
+        }
     }
     free(has_later);
     return out->failed ? MT_NOMEM : MT_OK;

@@ -113,8 +113,11 @@ static void put_head(const struct callgrind *callgrind, struct mt_buf *out)
     for (size_t i = 0; i < callgrind->result.n_rows; i++)
         total_ns += callgrind->result.rows[i].self_ns;
     mt_buf_append_text(out, "# callgrind format\nversion: 1\ncreator: mtrace\n");
-    if (timeline->n_processes) {
-        const struct mt_process *process = &timeline->processes[0];
+    uint32_t first = 0;
+    while (first < timeline->n_processes && timeline->processes[first].left_out)
+        first++;
+    if (first < timeline->n_processes) {
+        const struct mt_process *process = &timeline->processes[first];
         mt_buf_printf(out, "pid: %" PRIu32 "\ncmd: ", process->pid);
         put_line_text(out, process->name.data, process->name.n_bytes);
         mt_buf_append_char(out, '\n');

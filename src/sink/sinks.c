@@ -4,6 +4,7 @@
 const struct mt_sink *const mt_sinks[] = {
     &mt_sink_chrome,
     &mt_sink_chrome_complete,
+    &mt_sink_perfetto,
     &mt_sink_speedscope,
     &mt_sink_collapsed,
     &mt_sink_pstats,

@@ -29,8 +29,11 @@ for command in $commands; do
     "$(sed -n '1s/^usage: //p' <<<"$help")"
   found=$(options <<<"$help")
   has "this test reads the options of $command" "$found" '-h, --help'
-  same "the options of $command" "$(section "mtrace $command" | tags)" \
-    "$(grep -vx -e '-h, --help' <<<"$found")"
+  described=$(section "mtrace $command" | tags)
+  if [[ $help == *"[SLICE OPTION...]"* ]]; then
+    described+=${described:+$'\n'}$(section "Slice options" | tags)
+  fi
+  same "the options of $command" "$described" "$(grep -vx -e '-h, --help' <<<"$found")"
 done
 same "as many synopses as commands" "$(wc -l <<<"$synopses")" "$(wc -l <<<"$commands")"
 same "what all commands have" "$(section 'All commands' | tags)" $'-h, --help\n--version'

@@ -63,7 +63,7 @@ has "says so" "$(cat err.txt)" "empty: has no .trace files"
 same "a file in which nothing is yet" "$(status merge traces new.trace)" 0
 has "is noted" "$(cat err.txt)" "mtrace: note: new.trace: nothing is recorded in it"
 same "a file twice" "$(status merge traces traces/child.101.trace)" 0
-has "is noted" "$(cat err.txt)" "is the same file as"
+has "is noted" "$(cat err.txt)" "mtrace: note: traces/child.101.trace: was given twice; used once"
 same "-q: no notes" "$(status merge -q traces new.trace traces/child.101.trace)" 0
 same "at all" "$(cat err.txt)" ""
 cp traces/parent.100.trace cut.trace && truncate -s 17000 cut.trace

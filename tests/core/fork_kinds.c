@@ -5,6 +5,7 @@
 #endif
 #include "fork_kinds.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
@@ -49,6 +50,10 @@ _Noreturn void fork_child_writes(uint32_t index, uint64_t n_events)
     struct lab_writer w;
     lab_writer_init(&w, 'C', index, NULL);
     lab_write(&w, n_events);
+    struct mt_file_header h;
+    int fd = open(mt_core_path(), O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, &h, sizeof h) == sizeof h);
+    CHECK_EQ(h.start_time, lab_start_time());
     _exit(0);
 }
 

@@ -94,6 +94,8 @@ extern volatile sig_atomic_t lab_leave;
 
 /* The soft RLIMIT_FSIZE; RLIM_INFINITY: none. */
 void lab_limit(rlim_t bytes);
+/* Field 22 of /proc/self/stat, read in another way than os_linux.c does. */
+uint64_t lab_start_time(void);
 /* This thread need not wait for its next try after a loss. */
 void lab_retry_now(void);
 /* How long the present file is. */

@@ -248,6 +248,7 @@ static void event_chunk(struct scan *s, uint64_t offset, const struct mt_chunk_h
         fault(s, "thread %u: chunk %u begins before the end of the former", t->number, chunk->seq);
     t->tick = chunk->start_tick;
     t->chunk_bytes += chunk->size_bytes;
+    t->last_chunk = offset;
     while (at < end) {
         uint64_t word = word_at(s, at);
         uint32_t kind = (uint32_t)word >> 28, id = (uint32_t)word & 0xfffffff, n = 0;

@@ -111,6 +111,7 @@ LAB(test_a_million_events)
     /* 4, 16, 64, 256, 256, ... KiB: small threads stay small, and eight bytes are one event. */
     CHECK(s->threads[0].chunk_bytes >= N * 8 && s->threads[0].chunk_bytes < N * 8 + (600 << 10));
     CHECK(s->threads[0].n_chunks < 3 + N * 8 / MT_CHUNK_LARGEST_BYTES + 2);
+    CHECK_EQ(s->threads[0].last_chunk % MT_CHUNK_LARGEST_BYTES, 0);
     CHECK(s->threads[0].records[0].tick >= start && s->threads[0].tick <= end);
     CHECK(s->end - s->threads[0].chunk_bytes < 64 << 10); /* header and definitions */
     lab_unload(&set);

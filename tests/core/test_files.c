@@ -192,20 +192,52 @@ LAB(test_nobody_else_may_read_it)
     }
 }
 
-/* Field 22 of /proc/self/stat, read in another way than os_linux.c does. */
-static unsigned long long start_time(void)
+enum room_round {
+    NO_SPACE_FOR_ROOM,
+    ROOM,
+    ROOM_TOO_SMALL, /* for the first definition */
+    ROOM_ROUNDS
+};
+
+_Noreturn static void in_round(enum room_round round)
 {
-    char text[1000] = "";
-    unsigned long long value = 0;
-    FILE *f = fopen("/proc/self/stat", "re");
-    CHECK(f != NULL && fgets(text, sizeof text, f) != NULL);
-    fclose(f);
-    CHECK_EQ(sscanf(strrchr(text, ')') + 2,
-                    "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-                    "%llu",
-                    &value),
-             1);
-    return value;
+    static char text[MT_TEXT_MAX_BYTES];
+    struct lab_writer w;
+    struct stat st;
+    memset(text, 'x', sizeof text);
+    lab_limit(round == NO_SPACE_FOR_ROOM ? MT_FILE_HEADER_BYTES : RLIM_INFINITY);
+    lab_start();
+    CHECK(stat(mt_core_path(), &st) == 0);
+    CHECK_EQ(st.st_size,
+             MT_FILE_HEADER_BYTES + (round == NO_SPACE_FOR_ROOM ? 0 : MT_ROOM_FIRST_BYTES));
+    lab_limit(RLIM_INFINITY);
+    if (round == ROOM_TOO_SMALL)
+        CHECK(mt_core_define_cfunc("m", 1, text, sizeof text) != MT_ID_UNKNOWN);
+    lab_writer_init(&w, 'R', round, NULL);
+    lab_write(&w, 10000);
+    _exit(0);
+}
+
+/* A file is made with room for the first chunks, where there is space for it. */
+LAB(test_room)
+{
+    struct lab_tally tally;
+    struct lab_set set;
+    pid_t pids[ROOM_ROUNDS];
+    for (uint32_t round = 0; round < ROOM_ROUNDS; round++) {
+        pids[round] = fork();
+        if (pids[round] == 0)
+            in_round(round);
+        lab_join(pids[round]);
+    }
+    lab_load(&set, lab_dir, NULL);
+    CHECK_EQ(set.n, ROOM_ROUNDS);
+    for (uint32_t round = 0; round < ROOM_ROUNDS; round++) {
+        CHECK_EQ(set.files[round].header.n_lost, 0);
+        lab_follow(&set, (uint32_t)pids[round], 'R', round, &tally);
+        CHECK_EQ(tally.recorded, 10000);
+    }
+    lab_unload(&set);
 }
 
 LAB(test_the_header)
@@ -233,7 +265,7 @@ LAB(test_the_header)
     CHECK_EQ(h->pid, getpid());
     CHECK_EQ(h->ppid, getppid());
     CHECK_EQ(h->uid, geteuid());
-    CHECK_EQ(h->start_time, start_time());
+    CHECK_EQ(h->start_time, lab_start_time());
     CHECK(h->parent_start_time != 0 && h->parent_start_time <= h->start_time);
     CHECK(stat("/proc/self/ns/pid", &st) == 0 && h->pid_ns == st.st_ino);
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -270,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_what_is_planted_is_not_followed),
         cmocka_unit_test(test_what_is_put_in_its_place),
         cmocka_unit_test(test_nobody_else_may_read_it),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

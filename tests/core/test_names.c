@@ -115,6 +115,43 @@ LAB(test_threads_and_the_process)
     lab_unload(&set);
 }
 
+/* The thread that forks has its name in the child, too, if that is short enough to be kept. */
+LAB(test_a_name_in_the_child)
+{
+    static const char name[] = "a name of forty-five letters, one too many..x";
+    struct lab_set set;
+    lab_start();
+    CHECK(mt_core_ready(MT_KIND_PY_BEGIN));
+    CHECK(!mt_core_inherit_name()); /* there is none yet */
+    for (uint32_t n = 44; n <= 45; n++) {
+        CHECK(mt_core_name_thread(mt_core_tid(), name, n));
+        CHECK_EQ(mt_core_inherit_name(), n == 44); /* and nothing new */
+        pid_t pid = fork();
+        if (pid == 0) {
+            CHECK(mt_core_ready(MT_KIND_PY_BEGIN));
+            for (int i = 0; i < 2; i++)
+                CHECK_EQ(mt_core_inherit_name(), n == 44);
+            _exit(0);
+        }
+        lab_join(pid);
+    }
+    mt_core_stop(true);
+    lab_load(&set, lab_dir, NULL);
+    CHECK_EQ(set.n, 3);
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct scan *s = &set.files[i];
+        if (s->header.origin != MT_ORIGIN_FORK || s->n_defs == 0)
+            continue;
+        named++;
+        CHECK_EQ(s->n_defs, 1);
+        CHECK(s->defs[0].n_text == 44 && memcmp(s->defs[0].text, name, 44) == 0);
+        CHECK_EQ(s->defs[0].tid, s->header.pid);
+    }
+    CHECK_EQ(named, 1);
+    lab_unload(&set);
+}
+
 /* More files than the cache of strings has room for, in an order that keeps pushing them out. */
 LAB(test_the_cache_of_strings)
 {
@@ -295,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_threads_and_the_process),
+        cmocka_unit_test(test_a_name_in_the_child),
         cmocka_unit_test(test_the_cache_of_strings),
         cmocka_unit_test(test_a_hundred_thousand_definitions),
         cmocka_unit_test(test_long_texts),

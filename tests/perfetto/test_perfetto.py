@@ -98,7 +98,7 @@ class TestPerfetto(harness.Case):
         self.verify_slices(answers, traces)
         self.verify_names(answers, traces)
         self.verify_flows(answers, traces)
-        self.verify_complete(answers)
+        self.verify_other_formats(answers)
 
     def verify_slices(self, answers, traces):
         begun, left_open = collections.Counter(), collections.Counter()
@@ -135,9 +135,10 @@ class TestPerfetto(harness.Case):
         self.assertEqual(len(children), len(traces) - 1)
         self.assertEqual(sorted(map(tuple, answers[FLOWS])), sorted((t.ppid, t.pid) for t in children))
 
-    def verify_complete(self, answers):
-        """With X in place of B and E the timeline is the same."""
+    def verify_other_formats(self, answers):
+        """With X in place of B and E, and in Perfetto's own format, the timeline is the same."""
         self.assertEqual(self.ask("--events", "complete"), answers)
+        self.assertEqual(self.ask("-f", "perfetto"), answers)
 
 
 class TestExample(harness.Case):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import textwrap
 import unittest
@@ -14,6 +15,18 @@ MTRACE = os.environ["MTRACE"]
 HOME = os.environ["MTRACE_HOME"]
 PYTHONS = os.environ["PYTHONS_ALL"].split(":")
 TIMEOUT = 120
+
+# Is this a build without a GIL?
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+# Before 3.11.4 the hook of the frame engine is not called for __getitem__ (gh-104405).
+HAS_FRAME = sys.version_info < (3, 12) and not (3, 11) <= sys.version_info < (3, 11, 4)
+
+# The engines that this interpreter has, by whether C functions are recorded. With the first the
+# others are compared; the last is what `auto` takes.
+_REFERENCE = [] if FREE_THREADED else ["setprofile"]
+_MONITORING = ["monitoring"] if sys.version_info >= (3, 12) else []
+ENGINES = {True: _REFERENCE + _MONITORING, False: _REFERENCE + _MONITORING + (["frame"] if HAS_FRAME else [])}
 
 
 class Case(unittest.TestCase):

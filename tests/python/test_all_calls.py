@@ -1,5 +1,6 @@
 """--all-calls: what CPython does not tell profilers of, where the engine can see it (3.12 and later)."""
 import sys
+import unittest
 
 from tests.python import harness, shapes
 
@@ -57,6 +58,7 @@ class AllCalls(harness.Case):
                      if w.startswith("[Types")]
             self.assertEqual(found, ["[TypesOfOneName%d" % i for i in range(3000)])
 
+        @unittest.skipUnless("setprofile" in harness.ENGINES[True], "there is no other engine without a GIL")
         def test_another_engine(self):
             words, trace = self.words("--all-calls", "--engine", "setprofile")
             self.assertEqual(words, FEW.split())

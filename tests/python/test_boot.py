@@ -28,6 +28,7 @@ CUSTOM = "import sys\nsys.ran = ran = getattr(sys, 'ran', 0) + 1\n"
 
 class Boot(harness.Case):
     maxDiff = None
+    LIBRARY = os.path.basename(os.path.dirname(os.__file__))  # python3.9, python3.13t
 
     def setUp(self):
         super().setUp()
@@ -57,7 +58,7 @@ class Boot(harness.Case):
     def standard_library(self, sitecustomize=None):
         """A standard library with this sitecustomize or with none, whatever the interpreter's own has
         (Debian's has one): the environment that has it."""
-        place = os.path.join(self.folder, "home", sys.platlibdir, "python%d.%d" % sys.version_info[:2])
+        place = os.path.join(self.folder, "home", sys.platlibdir, self.LIBRARY)
         os.makedirs(place)
         for name in os.listdir(os.path.dirname(os.__file__)):
             if name not in ("sitecustomize.py", "__pycache__", "site-packages"):
@@ -90,7 +91,7 @@ class Sitecustomize(Boot):
         """As Debian has it. It is found before one in site-packages, and after one on the path."""
         home = self.standard_library(CUSTOM)
         output = self.compare(sys.executable, self.show, env=home).stdout
-        self.assertIn("/python%d.%d/sitecustomize.py'" % sys.version_info[:2], output)
+        self.assertIn("/%s/sitecustomize.py'" % self.LIBRARY, output)
         self.assertIn("True 1\n", output)
         shutil.rmtree(self.traces)
         output = self.compare(sys.executable, self.show, env=self.site(CUSTOM, PYTHONHOME=home["PYTHONHOME"])).stdout

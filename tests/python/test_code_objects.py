@@ -1,5 +1,6 @@
 """Programs that make code without end: right names, memory that does not grow with it, and no
 mistaking of what was freed for what took its place."""
+import collections
 import os
 import re
 import sys
@@ -58,7 +59,8 @@ class Code(harness.Case):
     def test_freed_and_made_again(self):
         """Code objects of one size, one at a time, take the same address again and again."""
         output = self.run_script("""
-            import collections
+            import collections, gc
+            gc.freeze()  # what there is by now: then a collection takes no time
             def make(i):
                 return compile("pass", "file%04d" % i, "exec").replace(co_name="n%04d" % i, **QUAL)
             addresses = collections.Counter()
@@ -67,6 +69,7 @@ class Code(harness.Case):
                 addresses[id(code)] += 1
                 exec(code)
                 del code
+                gc.collect()  # without a GIL code objects die in one, not before
             print(addresses.most_common(1)[0][1])
             """.replace("**QUAL", '**{"co_qualname": "n%04d" % i}' if sys.version_info >= (3, 11)
                         else "")).stdout
@@ -133,7 +136,7 @@ class Code(harness.Case):
     def test_free_functions_of_other_users(self):
         """They get what their owner has put into a code object, and nothing for all the others."""
         path = self.write("script.py", """
-            import ctypes
+            import ctypes, gc
             api = ctypes.pythonapi
             freed = []
             free = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(freed.append)
@@ -146,11 +149,55 @@ class Code(harness.Case):
                 exec(code)
             for value in [0] * 10 + [1234] + [0] * 10:
                 make(value)
+            gc.collect()  # without a GIL code objects die in one, not before
             print(freed)
             """.format(REQUEST, SET))
         self.assertEqual(self.untraced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.run_traced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.read_one().count("make"), 21)
+
+
+class SeenAtTheSameTime(harness.Case):
+    maxDiff = None
+    NAMES = ("upper", "lower", "title", "strip", "split", "isdigit", "isalpha", "isspace", "swapcase",
+             "capitalize", "casefold", "isupper", "islower", "istitle", "isnumeric", "isdecimal")
+
+    def test_by_eight_threads(self):
+        """Each function gets one id that all of them use, though they see it first at one moment."""
+        self.run_script("""
+            import threading
+            N, THREADS, names = 400, 8, %r
+            space = {}
+            for i in range(N):
+                exec("def f{0}(): return g{0}()\\ndef g{0}(): 'x'.{1}()".format(i, names[i %% len(names)]), space)
+            functions, barrier = [space["f" + str(i)] for i in range(N)], threading.Barrier(THREADS)
+            def run():
+                for i, function in enumerate(functions):
+                    if i %% 8 == 0:
+                        barrier.wait()
+                    function()
+                    function()
+            threads = [threading.Thread(target=run) for _ in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            """ % (self.NAMES,))
+        self.check()
+        trace, ids, ends, begins = self.read_one(), {}, collections.Counter(), collections.Counter()
+        expected = {name + str(i): 16 for name in "fg" for i in range(400)}
+        expected.update(("str." + name, 400) for name in self.NAMES)
+        for r in (r for thread in trace.threads if thread.tid != trace.pid for r in thread.records):
+            if r.function and r.function.name in expected:
+                ids.setdefault(r.function.name, set()).add(r.id)
+                (begins if r.kind in (1, 6) else ends)[r.function.name] += 1
+        self.assertEqual({name: len(found) for name, found in ids.items() if len(found) > 1}, {})
+        self.assertEqual(ends, expected)
+        if harness.FREE_THREADED:
+            # CPython may leave out the PY_START of a thread while another instruments the function.
+            for name in begins:
+                begins[name] += begins[name] < expected[name]
+        self.assertEqual(begins, expected)
 
 
 # Method definitions made at run time, as binding generators make them. Their functions are of

@@ -10,6 +10,7 @@ import itertools
 import os
 import sys
 import textwrap
+import unittest
 
 from tests.python import harness, tracefile
 
@@ -18,12 +19,10 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(FOLDER, "corpus.py")
 LIBRARY = os.path.join(FOLDER, "native.so")
 
-# Before 3.11.4 the hook of the frame engine is not called for __getitem__ (gh-104405).
-HAS_FRAME = V < (3, 12) and not (3, 11) <= sys.version_info < (3, 11, 4)
-
-# The engines beside setprofile, by whether C functions are recorded.
-OTHERS = {True: ["monitoring"] if V >= (3, 12) else [],
-          False: ["monitoring"] if V >= (3, 12) else ["frame"] if HAS_FRAME else []}
+# The engine with which the others are compared: setprofile, but where there is no GIL. There
+# monitoring is the only one; all that is compared is then what it records with and without C functions.
+REFERENCE = harness.ENGINES[True][0]
+OTHERS = {c_functions: engines[1:] for c_functions, engines in harness.ENGINES.items()}
 
 PROGRAMS = ("generators", "closed_at_yield", "delegates_that_end", "coroutines", "event_loop",
             "exceptions", "recursion", "classes", "attribute_hooks", "method_objects", "threads",
@@ -88,7 +87,7 @@ class Sequences(tracefile.Trace):
 # ---- what may differ
 
 class Allowance(collections.namedtuple("Allowance", "name engine since until program matches")):
-    """A difference of `engine` to setprofile: matches(a, i, b, j, stack) says how many records of
+    """A difference of `engine` to setprofile, the reference: matches(a, i, b, j, stack) says how many records of
     a (setprofile) and of b (the engine) it explains, where they differ from a[i] and b[j] on.
     `program` of the corpus shows it; one of C functions is looked for only with them."""
 
@@ -166,8 +165,9 @@ def differences(a, b, allowances):
                         calls = b[j:j + 1]  # its end is in both
                     break
             else:
-                return "at %d and %d of %d and %d, after\n  %s\n    setprofile  %s\n    the other   %s" % (
-                    i, j, len(a), len(b), shown(a[max(0, i - 8):i]), shown(a[i:i + 8]), shown(b[j:j + 8])), used
+                return "at %d and %d of %d and %d, after\n  %s\n    %-10s  %s\n    the other   %s" % (
+                    i, j, len(a), len(b), shown(a[max(0, i - 8):i]), REFERENCE, shown(a[i:i + 8]),
+                    shown(b[j:j + 8])), used
         for mark, function in calls:
             if mark in BEGINS:
                 stack.append(function)
@@ -211,22 +211,23 @@ class Same(harness.Case):
         def against(engine, c_functions, b):
             late, pairs = self.match_threads(c_functions, references[c_functions], b)
             used["late threads"] += len(late)
-            allowances = [row for row in ALLOWANCES if row.engine == engine and row.since <= V <= row.until]
+            allowances = [row for row in ALLOWANCES
+                          if row.engine == engine != REFERENCE and row.since <= V <= row.until]
             for key, a, b in pairs:
                 text, counts = differences(a, b, allowances)
                 self.assertIsNone(text, "%s, c_functions=%s, thread %s: %s" % (engine, c_functions, key, text))
                 used.update(counts)
 
         for c_functions, others in OTHERS.items():
-            output, references[c_functions] = self.record("setprofile", c_functions, arguments)
+            output, references[c_functions] = self.record(REFERENCE, c_functions, arguments)
             outputs.append(output)
             for engine in others:
                 output, sequences = self.record(engine, c_functions, arguments)
                 outputs.append(output)
                 against(engine, c_functions, sequences)
         # And --no-c leaves out C functions, nothing else.
-        against("setprofile", False, {key: [record for record in records if record[0] in "()!"]
-                                      for key, records in references[True].items()})
+        against(REFERENCE, False, {key: [record for record in records if record[0] in "()!"]
+                                   for key, records in references[True].items()})
         self.assertEqual(set(outputs), {outputs[0]})
         return used, outputs[0]
 
@@ -240,7 +241,7 @@ class Same(harness.Case):
         expected = {row.name for row in ALLOWANCES if row.program == name and row.since <= V <= row.until and
                     row.engine in OTHERS[False]}
         self.assertEqual(expected - set(used), set(), "allowed, but does not occur: remove it")
-        self.assertEqual(used["late threads"] > 0, name == "raw_threads")
+        self.assertEqual(used["late threads"] > 0, name == "raw_threads" and REFERENCE == "setprofile")
 
 
 for name in PROGRAMS:
@@ -261,13 +262,13 @@ class Choice(harness.Case):
     FASTEST = "the fastest here for what is recorded"
 
     def test_auto(self):
-        self.assert_chosen("monitoring" if V >= (3, 12) else "setprofile", self.FASTEST)
+        self.assert_chosen(harness.ENGINES[True][-1], self.FASTEST)
 
     def test_auto_without_c_functions(self):
-        self.assert_chosen((OTHERS[False] or ["setprofile"])[0], self.FASTEST, "--no-c", "--engine", "auto")
+        self.assert_chosen(harness.ENGINES[False][-1], self.FASTEST, "--no-c", "--engine", "auto")
 
     def test_asked_for(self):
-        self.assert_chosen("setprofile", "asked for", "--engine", "setprofile")
+        self.assert_chosen(REFERENCE, "asked for", "--engine", REFERENCE)
 
     def test_no_such_engine_in_this_version(self):
         wanted, got = ("frame", "monitoring") if V >= (3, 12) else ("monitoring", "setprofile")
@@ -283,12 +284,17 @@ class Choice(harness.Case):
         self.assertTrue(any("magic was asked for, but there is no such engine" in note
                             for note in self.read_one().notes))
 
+    if harness.FREE_THREADED:
+        def test_setprofile_needs_the_gil(self):
+            self.assert_chosen("monitoring", self.FASTEST + "; setprofile was asked for, but a free-threaded "
+                               "CPython crashes when hooks are set per thread", "--engine", "setprofile")
+
     if V < (3, 12):
         def test_frame_does_not_see_c_functions(self):
             self.assert_chosen("setprofile", self.FASTEST + "; frame was asked for, but it does not see C "
                                "functions", "--engine", "frame")
 
-    if V < (3, 12) and not HAS_FRAME:
+    if V < (3, 12) and not harness.HAS_FRAME:
         def test_frame_does_not_see_all_functions(self):
             self.assert_chosen("setprofile", self.FASTEST + "; frame was asked for, but before 3.11.4 it does "
                                "not see calls of __getitem__", "--engine", "frame", "--no-c")
@@ -371,6 +377,7 @@ if V >= (3, 12):
                 self.assertEqual(output, "%d 1 None\nTrue %s\n" % (ours, taken != ()))
                 self.assertEqual(self.read()[-1].engine, "monitoring")
 
+        @unittest.skipIf(harness.FREE_THREADED, "no other engine can take over without a GIL")
         def test_steps_aside_when_all_ids_are_taken(self):
             output = self.run_program(self.OTHER, """
                 take(0, 1, 3, 4, 5)
@@ -384,7 +391,24 @@ if V >= (3, 12):
             self.assertEqual((trace.engine, trace.count("leaf")), ("setprofile", 1))
             self.assertIn("setprofile: monitoring did not start; all its places may be taken", trace.notes)
 
+        @unittest.skipUnless(harness.FREE_THREADED, "another engine takes over")
+        def test_says_so_when_all_ids_are_taken(self):
+            output = self.run_program(self.OTHER, """
+                take(0, 1, 3, 4, 5)
+                before = tools()
+                tracer = mtrace.Tracer(PLACE)
+                try:
+                    tracer.start()
+                except RuntimeError as error:
+                    print(error)
+                leaf()
+                print(tools() == before, tracer.recording)
+                """)
+            self.assertEqual(output, "all tool ids of sys.monitoring are in use\nTrue False\n")
+            self.assertEqual(self.read_one().count("leaf"), 0)
 
+
+@unittest.skipIf(harness.FREE_THREADED, "there is no such engine without a GIL")
 class SetProfile(harness.Case):
     def test_resumptions_are_calls(self):
         self.run_script(GENERATOR, options=["--engine", "setprofile"])
@@ -392,7 +416,7 @@ class SetProfile(harness.Case):
         self.assertEqual(kinds, [BEGIN, END] * 5 + [BEGIN, END_EXC])
 
 
-if HAS_FRAME:
+if harness.HAS_FRAME:
     class Frame(InProgram):
         def test_resumptions_are_calls(self):
             self.run_script(GENERATOR, options=["--engine", "frame", "--no-c"])

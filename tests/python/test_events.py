@@ -294,6 +294,24 @@ class CFunctions(shapes.Case):
             """, """(case:3 [builtins.sorted (key:2 )key (key:2 )key ]builtins.sorted
                 [list.sort (key:2 )key ]list.sort )case""")
 
+    def test_ends_after_other_begins(self):
+        """An end has the name of its own begin, also after the same function inside itself. A method
+        without an object is an error, of which neither a begin nor an end comes."""
+        self.assert_events("""
+            sorted([len("")]), list.sort([1]) # they have ids by now
+            def inside(x): return len(sorted([x]))
+            def error(x):
+                try:
+                    int(x) # no event either
+                    list.sort()
+                except TypeError:
+                    return x
+            def case():
+                sorted([2], key=inside)
+                list.sort([2], key=error)
+            """, """(case:10 [builtins.sorted (inside:3 [builtins.sorted ]builtins.sorted [builtins.len ]builtins.len )inside
+                ]builtins.sorted [list.sort (error:4 )error ]list.sort )case""")
+
     def test_no_c(self):
         source = "def f(): len('')\ndef case():\n    f()\n    print(end='')\ncase()\n"
         self.run_script(source, options=["--no-c"])

@@ -1,7 +1,8 @@
 """Programs with hooks of their own: they work as untraced, are never displaced, and recording goes
-on after them. Where ours had to give way, that is marked. With every engine of this version."""
+on after them. Where ours had to give way, that is marked. With every engine of this interpreter."""
 import sys
 import textwrap
+import unittest
 
 from tests.python import harness, tracefile
 
@@ -23,7 +24,7 @@ WORK = """
 
 class Hooks(harness.Case):
     maxDiff = None
-    engine = "setprofile"
+    engine = harness.ENGINES[True][0]
 
     def script(self, text):
         return self.write("script.py", textwrap.dedent(WORK) + textwrap.dedent(text))
@@ -364,6 +365,7 @@ class Others(Hooks):
 
 if V >= (3, 12):
     class Monitoring(Others):
+        @unittest.skipIf(harness.FREE_THREADED, "the only engine without a GIL takes one of the six")
         def test_monitoring(self):
             """All six tools are free, work beside ours, and count the same as untraced."""
             output = self.same("""
@@ -410,6 +412,7 @@ if V >= (3, 12):
                 """)
             self.assert_counts(0, 10, 0)
 
+if harness.ENGINES[True][1:] == ["monitoring"]:
     class ProfilersBesideMonitoring(Profilers):
         engine = "monitoring"
 

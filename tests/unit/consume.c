@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "mtrace/reader.h"
 #include "mtrace/sink.h"
@@ -16,26 +17,48 @@
         }                                                                                          \
     } while (0)
 
-static void verify_run(const struct mt_run *run, uint64_t *former_ns, uint64_t *depth)
+/* What is known of a track while its runs come. */
+struct track_state {
+    struct mt_event *open; /* BEGINs */
+    size_t depth, capacity, n_unfinished;
+    uint64_t former_ns;
+    uint32_t n_runs;
+    bool is_over;
+};
+
+static void verify_event(const struct mt_event *event, struct track_state *state)
 {
+    if (event->type == MT_EVENT_UNFINISHED) {
+        REQUIRE(state->n_unfinished < state->depth && event->ts_ns <= state->former_ns);
+        const struct mt_event *begin = &state->open[state->n_unfinished++];
+        REQUIRE(begin->ts_ns == event->ts_ns && begin->func == event->func);
+        return;
+    }
+    REQUIRE(!state->n_unfinished && event->ts_ns >= state->former_ns);
+    state->former_ns = event->ts_ns;
+    if (event->type == MT_EVENT_BEGIN) {
+        REQUIRE(MT_ARRAY_ROOM(state->open, state->capacity, state->depth + 1));
+        state->open[state->depth++] = *event;
+    }
+    if (event->type == MT_EVENT_END) {
+        REQUIRE(state->depth > 0);
+        const struct mt_event *begin = &state->open[--state->depth];
+        REQUIRE(begin->func == event->func && event->ts_ns - begin->ts_ns == event->dur_ns);
+        REQUIRE((begin->flags & MT_EVENT_REOPENED) == (event->flags & MT_EVENT_REOPENED));
+    }
+    if (event->type == MT_EVENT_LOST)
+        REQUIRE(event->lost->text && event->lost->until_ns >= event->ts_ns);
+}
+
+static void verify_run(const struct mt_run *run, struct track_state *state)
+{
+    REQUIRE(!run->timeline->tracks[run->track].left_out);
+    REQUIRE(run->first == !state->n_runs++ && !state->is_over);
+    state->is_over = run->last;
     for (uint32_t i = 0; i < run->n_events; i++) {
-        const struct mt_event *event = &run->events[i];
-        REQUIRE(event->ts_ns <= INT64_MAX);
-        REQUIRE(event->func < run->timeline->n_funcs);
-        if (event->type == MT_EVENT_UNFINISHED) {
-            REQUIRE(*depth > 0 && event->ts_ns <= *former_ns);
-            continue;
-        }
-        REQUIRE(event->ts_ns >= *former_ns);
-        *former_ns = event->ts_ns;
-        if (event->type == MT_EVENT_BEGIN)
-            ++*depth;
-        if (event->type == MT_EVENT_END) {
-            REQUIRE(*depth > 0 && event->dur_ns <= event->ts_ns);
-            --*depth;
-        }
-        if (event->type == MT_EVENT_LOST)
-            REQUIRE(event->lost->text && event->lost->until_ns >= event->ts_ns);
+        REQUIRE(run->events[i].ts_ns <= INT64_MAX);
+        REQUIRE(run->events[i].func < run->timeline->n_funcs);
+        verify_event(&run->events[i], state);
     }
 }
 
@@ -52,7 +75,18 @@ static void verify_timeline(const struct mt_timeline *timeline)
     REQUIRE(n_tracks == timeline->n_tracks);
 }
 
-static void merge(struct mt_set *set, const struct mt_sink *sink, struct consumed *out)
+static void verify_outcome(const struct mt_timeline *timeline, const struct mt_outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_flows; i++) {
+        const struct mt_flow *flow = &outcome->flows[i];
+        REQUIRE(flow->from_track < timeline->n_tracks && flow->to_track < timeline->n_tracks);
+        REQUIRE(flow->from_ns <= flow->to_ns);
+    }
+}
+
+/* A sink on one thread, track by track. */
+static void merge(struct mt_set *set, const struct mt_sink *sink, bool is_sliced,
+                  struct consumed *out)
 {
     const struct mt_timeline *timeline = mt_set_timeline(set);
     struct mt_buf bytes = {0};
@@ -63,27 +97,65 @@ static void merge(struct mt_set *set, const struct mt_sink *sink, struct consume
             MT_OK);
     out->n_events = 0;
     for (uint32_t track = 0; track < timeline->n_tracks; track++) {
-        uint64_t former_ns = 0, depth = 0;
+        struct track_state track_state = {0};
         struct mt_run run;
         for (mt_walk_start(walk, track); mt_walk_next(walk, &run);) {
-            verify_run(&run, &former_ns, &depth);
+            verify_run(&run, &track_state);
             REQUIRE(sink->chunk(state, &run, &bytes) == MT_OK);
             out->n_out_bytes += bytes.n_bytes;
             mt_buf_clear(&bytes);
         }
-        REQUIRE(depth == mt_walk_counts(walk)->n_unfinished);
+        REQUIRE(track_state.is_over != timeline->tracks[track].left_out);
+        REQUIRE(is_sliced || track_state.depth == mt_walk_counts(walk)->n_unfinished);
+        if (sink->needs & MT_NEEDS_PAIRS)
+            REQUIRE(track_state.n_unfinished == track_state.depth);
         out->n_events += mt_walk_counts(walk)->n_events;
+        free(track_state.open);
     }
     const struct mt_outcome *outcome = mt_walk_outcome(walk);
-    for (size_t i = 0; i < outcome->n_flows; i++) {
-        const struct mt_flow *flow = &outcome->flows[i];
-        REQUIRE(flow->from_track < timeline->n_tracks && flow->to_track < timeline->n_tracks);
-        REQUIRE(flow->from_ns <= flow->to_ns);
-    }
+    verify_outcome(timeline, outcome);
     REQUIRE(sink->end(state, outcome, &bytes) == MT_OK);
     REQUIRE(mt_walk_status(walk) == MT_OK);
+    out->n_out_bytes += bytes.n_bytes;
     mt_buf_fini(&bytes);
     mt_walk_free(walk);
+}
+
+/* Piece by piece, in the plan's order. */
+static void read_by_plan(struct mt_set *set, bool is_sliced, uint64_t n_events)
+{
+    const struct mt_timeline *timeline = mt_set_timeline(set);
+    struct mt_cursor **cursors = calloc(timeline->n_tracks + 1, sizeof(struct mt_cursor *));
+    struct track_state *states = calloc(timeline->n_tracks + 1, sizeof *states);
+    struct mt_flows *flows;
+    struct mt_desk *desk;
+    struct mt_plan plan;
+    struct mt_run run;
+    size_t n_flows;
+    REQUIRE(cursors && states && mt_plan_init(&plan, set, MT_NEEDS_PAIRS) == MT_OK);
+    REQUIRE(mt_flows_new(set, &flows) == MT_OK && mt_desk_new(set, &desk) == MT_OK);
+    for (uint32_t i = 0; i < timeline->n_tracks; i++)
+        REQUIRE(mt_cursor_new(set, i, MT_NEEDS_PAIRS, flows, &cursors[i]) == MT_OK);
+    for (size_t i = 0; i < plan.n_steps; i++) {
+        uint32_t track = plan.steps[i].track;
+        if (mt_cursor_next(cursors[track], desk, &run))
+            verify_run(&run, &states[track]);
+    }
+    for (uint32_t i = 0; i < timeline->n_tracks; i++) {
+        REQUIRE(states[i].is_over != timeline->tracks[i].left_out);
+        REQUIRE(states[i].n_unfinished == states[i].depth);
+        REQUIRE(mt_cursor_status(cursors[i]) == MT_OK);
+        n_events -= mt_cursor_counts(cursors[i])->n_events;
+        mt_cursor_free(cursors[i]);
+        free(states[i].open);
+    }
+    REQUIRE(is_sliced || !n_events);
+    mt_flows_settled(flows, &n_flows);
+    mt_plan_fini(&plan);
+    mt_flows_free(flows);
+    mt_desk_free(desk);
+    free(cursors);
+    free(states);
 }
 
 static bool count_record(void *context, const struct mt_record *record)
@@ -92,19 +164,50 @@ static bool count_record(void *context, const struct mt_record *record)
     return record->offset > 0;
 }
 
-void consume(const void *data, size_t n_bytes, struct consumed *out)
+static struct mt_set *open_set(const void *data, size_t n_bytes)
 {
     struct mt_set *set;
-    struct mt_check_result result;
-    struct mt_set_stats stats;
-    uint64_t n_records = 0;
-    *out = (struct consumed){0};
     REQUIRE(mt_set_new(NULL, &set) == MT_OK);
     REQUIRE(mt_set_add_memory(set, "x.trace", data, n_bytes) == MT_OK);
     REQUIRE(mt_set_finish(set) == MT_OK);
     verify_timeline(mt_set_timeline(set));
-    merge(set, &mt_sink_chrome, out);
-    merge(set, &mt_sink_chrome_complete, out);
+    return set;
+}
+
+/* What is left of the set when it is sliced in some ways. */
+static void consume_slices(const void *data, size_t n_bytes, uint64_t dur_ns)
+{
+    static const char *const work[] = {"work"}, *const other[] = {"[!w]*"};
+    const struct mt_slice slices[] = {
+        {.from_ns = dur_ns / 3, .to_ns = dur_ns / 3 * 2 + 1},
+        {.min_duration_ns = dur_ns / 8 + 1},
+        {.from_ns = 6, .to_ns = 50, .min_duration_ns = 6, .max_depth = 2, .exclude = {work, 1}},
+        {.from_ns = 1, .max_depth = 1, .include = {other, 1}, .min_duration_ns = 5},
+    };
+    size_t n_sinks = 0;
+    while (mt_sinks[n_sinks])
+        n_sinks++;
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        struct consumed unused = {0};
+        struct mt_set *set = open_set(data, n_bytes);
+        REQUIRE(mt_set_slice(set, &slices[i]) == MT_OK);
+        for (size_t k = i; k < n_sinks; k += sizeof slices / sizeof *slices) /* each with one of them */
+            merge(set, mt_sinks[k], true, &unused);
+        read_by_plan(set, true, 0);
+        mt_set_free(set);
+    }
+}
+
+void consume(const void *data, size_t n_bytes, struct consumed *out)
+{
+    struct mt_check_result result;
+    struct mt_set_stats stats;
+    uint64_t n_records = 0;
+    *out = (struct consumed){0};
+    struct mt_set *set = open_set(data, n_bytes);
+    for (size_t i = 0; mt_sinks[i]; i++)
+        merge(set, mt_sinks[i], false, out);
+    read_by_plan(set, false, out->n_events);
     REQUIRE(mt_set_stats(set, &stats, NULL) == MT_OK);
     REQUIRE(stats.counts.n_events == out->n_events);
     for (uint32_t i = 0; i < mt_set_n_files(set); i++) {
@@ -114,5 +217,6 @@ void consume(const void *data, size_t n_bytes, struct consumed *out)
     }
     out->n_errors = mt_set_n_errors(set);
     mt_set_free(set);
+    consume_slices(data, n_bytes, stats.dur_ns);
     out->check_status = mt_check_memory("x.trace", data, n_bytes, &result, NULL);
 }

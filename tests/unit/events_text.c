@@ -48,7 +48,8 @@ static void append_flags(struct mt_buf *out, const struct mt_event *event)
                  {MT_EVENT_RESUME, 'r'},
                  {MT_EVENT_SUSPEND, 's'},
                  {MT_EVENT_EXCEPTION, 'x'},
-                 {MT_EVENT_REPAIRED, 'f'}};
+                 {MT_EVENT_REPAIRED, 'f'},
+                 {MT_EVENT_CUT, 'c'}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (event->flags & flags[i].flag)
             mt_buf_append_char(out, flags[i].letter);
@@ -96,7 +97,7 @@ char *events_text(struct mt_set *set, uint32_t track, struct mt_counts *counts)
         last = run.last;
         append_run_text(&out, &run);
     }
-    assert_true(last);
+    assert_true(last != mt_set_timeline(set)->tracks[track].left_out);
     assert_int_equal(mt_walk_status(walk), MT_OK);
     if (counts)
         *counts = *mt_walk_counts(walk);

@@ -1,7 +1,8 @@
 /* events_text.h - events as short text, and sets of traces made in memory, for the tests of the reader.
  *
  * Events are printed as "B main@10 E main@20+10": type, function, ts_ns, and +dur_ns of an end. After
- * the type come the flags: o reopened, r resumed, s suspended, x exception, f repaired ("fixed").
+ * the type come the flags: o reopened, r resumed, s suspended, x exception, f repaired ("fixed"),
+ * c cut.
  * L is a loss ("L 5@10..30"), > and < are arrows (">1@10"), U is unfinished.
  */
 #ifndef MT_TESTS_EVENTS_TEXT_H_

@@ -22,6 +22,12 @@ void assert_bytes_with_flows(const struct mt_sink *sink, const struct mt_timelin
                              const struct mt_event *events, uint32_t n_events,
                              const struct mt_flow *flows, size_t n_flows, const char *expected);
 
+/* The same for a format that is no text: `expected` has two digits for each byte, and texts between
+ * single quotes. */
+void assert_binary(const struct mt_sink *sink, const struct mt_timeline *timeline,
+                   const struct mt_event *events, uint32_t n_events, const struct mt_flow *flows,
+                   size_t n_flows, const char *expected);
+
 /* Appends what a sink writes for a set, step by step as the plan has it. */
 void append_set_bytes(struct mt_buf *out, struct mt_set *set, const struct mt_sink *sink);
 

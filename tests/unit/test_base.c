@@ -132,6 +132,9 @@ static void test_json_escapes(void **state)
                         "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000f\xc3\xa9"
                         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdg\x7f\"");
     mt_buf_clear(&buf);
+    mt_json_string(&buf, "\\a\\", 3); /* the last one is never before a quote */
+    assert_string_equal(mt_buf_text(&buf), "\"\\\\a\\u005c\"");
+    mt_buf_clear(&buf);
     mt_json_string(&buf, "", 0);
     assert_string_equal(mt_buf_text(&buf), "\"\"");
     mt_buf_fini(&buf);

@@ -96,7 +96,9 @@ static void test_no_trace(void **state)
     struct mt_check_result result;
     struct mt_error error = {0};
     assert_int_equal(mt_check_memory("x", "#!/bin/sh\n", 10, &result, &error), MT_NOT_A_TRACE);
-    assert_int_equal(mt_check_memory("x", "\x89M", 2, &result, &error), MT_NOT_A_TRACE);
+    assert_int_equal(mt_check_memory("x", "\x89N", 2, &result, &error), MT_NOT_A_TRACE);
+    assert_int_equal(mt_check_memory("x", "\x89M", 2, &result, &error), MT_TRUNCATED);
+    assert_int_equal(error.offset, 2);
 }
 
 /* -------------------------------------------------------------------------------------- headers */

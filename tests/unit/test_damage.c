@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "consume.h"
-#include "mtrace/status.h"
+#include "events_text.h"
 #include "trace_builder.h"
 
 #define N_FLIPS 20000
@@ -74,6 +75,44 @@ static void test_cut_at_every_length(void **state)
         bool is_whole = n_bytes == 0 || (n_bytes >= 4096 && n_bytes % 4096 == 0);
         assert_int_equal(consumed.n_errors > 0, !is_whole);
         assert_int_equal(consumed.check_status == MT_OK, is_whole);
+    }
+    tb_fini(&tb);
+}
+
+/* What is told of a file that is cut to n_bytes; "" where that looks like a file that is growing. */
+static void cut_message(const struct tb *tb, size_t n_bytes, char *text, size_t size)
+{
+    *text = '\0';
+    if (n_bytes && n_bytes < MT_FILE_HEADER_BYTES)
+        snprintf(text, size, "%d 0.trace %zu ends within its header\n", MT_TRUNCATED, n_bytes);
+    for (size_t i = 0; i < tb->n_chunks; i++) {
+        const struct tb_chunk *chunk = &tb->chunks[i];
+        if (n_bytes <= chunk->offset || n_bytes >= chunk->end)
+            continue;
+        if (n_bytes < chunk->offset + MT_CHUNK_HEADER_BYTES)
+            snprintf(text, size, "%d 0.trace %zu ends within a chunk's header\n", MT_TRUNCATED,
+                     n_bytes);
+        else
+            snprintf(text, size, "%d 0.trace %zu ends within the chunk at offset %zu\n",
+                     MT_TRUNCATED, n_bytes, chunk->offset);
+    }
+}
+
+static void test_every_cut_is_told(void **state)
+{
+    (void)state;
+    struct tb tb;
+    struct told told;
+    make_file(&tb);
+    for (size_t n_bytes = 1; n_bytes < tb.n_bytes; n_bytes++) {
+        struct tb cut = {.data = tb.data, .n_bytes = n_bytes};
+        struct tb *file = &cut;
+        char expected[128];
+        cut_message(&tb, n_bytes, expected, sizeof expected);
+        struct mt_set *set = set_of(&file, 1, &told);
+        assert_string_equal(mt_buf_text(&told.text), expected);
+        mt_set_free(set);
+        told_fini(&told);
     }
     tb_fini(&tb);
 }
@@ -142,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_file),
         cmocka_unit_test(test_cut_at_every_length),
+        cmocka_unit_test(test_every_cut_is_told),
         cmocka_unit_test(test_flipped_bits),
         cmocka_unit_test(test_random_words),
     };

@@ -236,6 +236,26 @@ static void test_reopened_and_repaired_calls(void **state)
 }
 
 /* Recursion on three tracks, in pieces of one event, from worker to worker. */
+/* Where a slice ends: they are open there. */
+static void test_cut_calls(void **state)
+{
+    (void)state;
+    const struct mt_event events[] = {
+        BEGIN(0, A), BEGIN(10, B), END_F(30, B, 20, MT_EVENT_CUT), END_F(30, A, 30, MT_EVENT_CUT),
+    };
+    struct mt_profile_result result = profile_of(events, 4);
+    assert_int_equal(row_of(&result, A)->n_calls, 1);
+    assert_int_equal(row_of(&result, A)->n_unfinished, 1);
+    assert_int_equal(row_of(&result, A)->n_repaired, 0);
+    assert_int_equal(row_of(&result, A)->n_timed, 0);
+    assert_int_equal(row_of(&result, A)->self_ns, 10);
+    assert_int_equal(row_of(&result, B)->cum_ns, 20);
+    assert_int_equal(result.n_slowest, 2);
+    assert_int_equal(result.slowest[0].dur_ns, 30);
+    assert_true(result.slowest[0].unfinished);
+    mt_profile_result_fini(&result);
+}
+
 static void test_workers_take_turns(void **state)
 {
     (void)state;
@@ -441,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_generators_are_calls_each_time_they_go_on),
         cmocka_unit_test(test_unfinished_calls_last_to_the_end_of_their_track),
         cmocka_unit_test(test_reopened_and_repaired_calls),
+        cmocka_unit_test(test_cut_calls),
         cmocka_unit_test(test_workers_take_turns),
         cmocka_unit_test(test_groups_and_keys),
         cmocka_unit_test(test_marked_pairs_only),

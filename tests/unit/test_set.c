@@ -227,6 +227,34 @@ static void test_the_same_file_twice(void **state)
     tb_fini(&tb);
 }
 
+/* A copy that was made while the file grew, or cut: the longer one counts, whichever comes first. */
+static void test_two_copies_of_different_length(void **state)
+{
+    (void)state;
+    struct tb tb, other;
+    one_call(&tb, 100, 1000);
+    one_call(&other, 101, 500);
+    struct tb cut = tb, *files[] = {&cut, &other, &tb};
+    cut.n_bytes = tb.chunks[tb.n_chunks - 1].offset;
+    struct told told;
+    struct mt_set *set = set_of(files, 3, &told);
+    assert_int_equal(mt_set_n_files(set), 2);
+    assert_string_equal(mt_buf_text(&told.text),
+                        "0 2.trace -1 is the same file as 0.trace, but longer; used instead\n");
+    assert_track(set, 0, "B main@0 U main@0");
+    assert_track(set, 1, "B main@500 U main@500");
+    mt_set_free(set);
+    told_fini(&told);
+    set = set_of((struct tb *[]){&tb, &other, &cut}, 3, &told);
+    assert_string_equal(mt_buf_text(&told.text),
+                        "0 2.trace -1 is the same file as 0.trace; used once\n");
+    assert_track(set, 1, "B main@500 U main@500");
+    mt_set_free(set);
+    told_fini(&told);
+    tb_fini(&tb);
+    tb_fini(&other);
+}
+
 static void test_several_runs(void **state)
 {
     (void)state;
@@ -625,6 +653,7 @@ int main(void)
         cmocka_unit_test(test_parts_continue_threads),
         cmocka_unit_test(test_functions_are_shared),
         cmocka_unit_test(test_the_same_file_twice),
+        cmocka_unit_test(test_two_copies_of_different_length),
         cmocka_unit_test(test_several_runs),
         cmocka_unit_test(test_threads_have_names),
         cmocka_unit_test(test_a_reused_tid_is_shared),

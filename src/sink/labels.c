@@ -1,0 +1,52 @@
+/* labels.c - see labels.h. Called by the sinks, mostly before they write events. */
+#include "sink/labels.h"
+
+#define MAX_IMAGES 8 /* that a process's label tells of */
+
+static void append_text(struct mt_buf *out, const struct mt_text *text)
+{
+    mt_buf_append(out, text->data, text->n_bytes);
+}
+
+static void append_images(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process)
+{
+    const struct mt_text *names[MAX_IMAGES];
+    size_t n = 0;
+    while (process != MT_NONE && n < MAX_IMAGES) {
+        const struct mt_text *name = &timeline->processes[process].name;
+        if (!n || name->data != names[n - 1]->data)
+            names[n++] = name;
+        process = timeline->processes[process].former;
+    }
+    if (process != MT_NONE)
+        mt_buf_append_text(out, "... > ");
+    while (n > 0) {
+        append_text(out, names[--n]);
+        if (n)
+            mt_buf_append_text(out, " > ");
+    }
+}
+
+void mt__process_label(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
+{
+    const struct mt_process *process = &timeline->processes[idx];
+    append_images(out, timeline, idx);
+    if (process->pid != process->real_pid)
+        mt_buf_printf(out, " (pid %u)", process->real_pid);
+    if (timeline->n_hosts > 1) {
+        mt_buf_append_text(out, " on ");
+        append_text(out, &process->host);
+    }
+}
+
+void mt__track_label(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
+{
+    const struct mt_track *track = &timeline->tracks[idx];
+    bool is_synthetic = track->tid != track->real_tid;
+    if (track->name.n_bytes)
+        append_text(out, &track->name);
+    else if (is_synthetic)
+        mt_buf_append_text(out, "Thread");
+    if (is_synthetic)
+        mt_buf_printf(out, " (tid %u)", track->real_tid);
+}
