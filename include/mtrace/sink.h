@@ -1,6 +1,6 @@
 /* sink.h - one output format: decoded events in, bytes out.
  *
- * A sink never opens a file, prints or exits; the driver (src/cli/merge.c) owns the reader, the
+ * A sink never opens a file, prints or exits; the driver (src/cli/feed.c) owns the reader, the
  * threads, the output and the errors. It gets whole runs of events (event.h), not a call for each.
  *
  * To add a format:
@@ -38,7 +38,8 @@ struct mt_sink {
 
     /* Writes what comes first and makes `*state`. */
     enum mt_status (*begin)(const struct mt_job *job, struct mt_buf *out, void **state);
-    /* Turns one run into bytes, see Threads above. `out` is this run's own, and empty. */
+    /* Turns one run into bytes, see Threads above. They are appended: `out` may hold those of other
+     * runs, which are no business of this one. */
     enum mt_status (*chunk)(void *state, const struct mt_run *run, struct mt_buf *out);
     /* Writes what comes last and frees `state`. Called once after each begin that returned MT_OK,
      * also when writing failed; `outcome` is NULL then, and what it writes is thrown away. */

@@ -19,6 +19,7 @@ const struct mt_codec *mt__codec_igzip(void)
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -63,6 +64,10 @@ static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt
     char *to = mt_buf_reserve(out, bound);
     if (!to)
         return false;
+    /* isa-l looks at state that it has not set, and what a block becomes must not depend on what was
+     * there. The tokens at the end of level_buf are written before they are read. */
+    memset(stream, 0, sizeof *stream);
+    memset(igzip->level_buf, 0, ISAL_DEF_LVL1_REQ);
     library.init(stream);
     stream->level = 1;
     stream->level_buf = igzip->level_buf;

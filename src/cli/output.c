@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -80,12 +81,19 @@ static void send_window(struct mt_output *output)
     output->sent_to = (uint64_t)end;
 }
 
+/* A terminal or pipe may be set to not wait by whoever else has it. */
+static bool await_room(int fd)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    return poll(&room, 1, -1) >= 0 || errno == EINTR;
+}
+
 bool mt__output_write(void *context, const char *at, size_t n_left)
 {
     struct mt_output *output = context;
     while (n_left) {
         ssize_t n = write(output->fd, at, n_left);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || (errno == EAGAIN && await_room(output->fd))))
             continue;
         if (n < 0) {
             output->error = errno;

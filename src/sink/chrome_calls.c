@@ -7,13 +7,11 @@
  * branch on a length, and none on B or E, which nobody can foresee. With many names the wait is for the
  * memory where they are, so it is asked for some events ahead.
  */
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include <stdlib.h>
 
 #include "base/array.h"
 #include "base/atomic.h"
+#include "base/cpu.h"
 #include "base/json.h"
 #include "sink/chrome.h"
 
@@ -92,28 +90,11 @@ static bool make_texts(const struct mt_timeline *timeline, struct mt__chrome_tex
     return good && end_text(all, from, &texts[timeline->n_funcs]);
 }
 
-/* The CPU has it, and the system keeps its registers. (__builtin_cpu_supports() needs a symbol that
- * the linker does not find any more once it has optimized across files.) */
-static bool has_avx2(void)
-{
-#ifdef __x86_64__
-    enum { YMM_STATE = 6 };
-    unsigned a, b, c, d, state, high;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-        return false;
-    __asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
-    return (state & YMM_STATE) == YMM_STATE && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
-           (b & bit_AVX2);
-#else
-    return false;
-#endif
-}
-
 enum mt_status mt__chrome_texts_init(struct mt__chrome_texts *texts,
                                      const struct mt_timeline *timeline)
 {
     struct mt_buf all = {0};
-    *texts = (struct mt__chrome_texts){.n_funcs = timeline->n_funcs, .has_avx2 = has_avx2()};
+    *texts = (struct mt__chrome_texts){.n_funcs = timeline->n_funcs, .has_avx2 = mt_cpu_has_avx2()};
     texts->texts = calloc((size_t)timeline->n_funcs + 1, sizeof *texts->texts);
     bool good = texts->texts && make_texts(timeline, texts->texts, &all) && !all.failed;
     /* What is copied in any case may reach beyond the last one. */

@@ -52,10 +52,20 @@ struct writer {
 
 void mt__chrome_time(struct mt_buf *out, uint64_t ns)
 {
-    char decimals[4] = {'.', (char)('0' + ns / 100 % 10), (char)('0' + ns / 10 % 10),
-                        (char)('0' + ns % 10)};
-    mt_buf_append_u64(out, ns / 1000);
-    mt_buf_append(out, decimals, sizeof decimals);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    char text[24];
+    size_t at = sizeof text - 4;
+    uint64_t us = ns / 1000;
+    memcpy(text + at, (char[]){'.', (char)('0' + ns / 100 % 10)}, 2);
+    memcpy(text + at + 2, &pairs[2 * (ns % 100)], 2);
+    for (; us >= 100; us /= 100)
+        memcpy(text + (at -= 2), &pairs[2 * (us % 100)], 2);
+    memcpy(text + (at -= 2), &pairs[2 * us], 2);
+    at += us < 10; /* no zero in front */
+    mt_buf_append(out, text + at, sizeof text - at);
 }
 
 /* ---------------------------------------------------------------------------------------- lines */

@@ -111,7 +111,7 @@ def shown(*options):
     return text
 
 text = shown("-j2")
-assert b" %, " in text and b" MB/s, " in text and b" s left" in text, text
+assert b" %, " in text and b"B/s, " in text and b" s left" in text, text
 assert text.endswith(b"\r\33[K") and b"\n" not in text, text
 assert text.count(b" left") < 20, text
 assert shown("-j2", "-q") == b"", text

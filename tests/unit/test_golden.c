@@ -134,9 +134,9 @@ static void test_golden(void **state)
     struct mt_set *set = set_of(files, 2, &told);
     compare_merged(set, &mt_sink_chrome, "merged.json");
     compare_merged(set, &mt_sink_chrome_complete, "merged_complete.json");
+    compare_merged(set, &mt_sink_perfetto, "merged.perfetto-trace");
     compare_merged(set, &mt_sink_speedscope, "merged.speedscope.json");
     compare_merged(set, &mt_sink_collapsed, "merged.collapsed");
-    compare_merged(set, &mt_sink_perfetto, "merged.perfetto-trace");
     assert_string_equal(mt_buf_text(&told.text), "");
     mt_set_free(set);
     told_fini(&told);
