@@ -1,7 +1,8 @@
-/* profile.c - runs of events into sums: the part of a profile that sees every event. See profile.h for
- * the rules, state.h for who owns what.
+/* profile.c - runs of events into sums: the part of a profile that sees every event. See profile.h
+ * for the rules, state.h for who owns what.
  *
- * With many names each event would wait for memory, so lines of the cache are asked for some events ahead.
+ * With many names each event would wait for memory, so lines of the cache are asked for some events
+ * ahead.
  */
 #include "profile/profile.h"
 
