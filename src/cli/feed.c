@@ -337,6 +337,8 @@ static enum mt_status feeding_init(struct feeding *feeding)
         status = mt_flows_new(set, &feeding->flows);
     if (status != MT_OK)
         return status;
+    if (feeding->n_workers > feeding->plan.n_steps)
+        feeding->n_workers = feeding->plan.n_steps ? (uint32_t)feeding->plan.n_steps : 1;
     feeding->n_slots = 2 * feeding->n_workers + 2;
     feeding->gate = mt__gate_new();
     feeding->tracks = calloc(timeline->n_tracks + 1, sizeof *feeding->tracks);

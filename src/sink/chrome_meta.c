@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "sink/chrome.h"
-#include "sink/labels.h"
+#include "sink/label.h"
 
 static void begin_line(struct mt_buf *out, bool *is_first, const char *name, uint32_t pid,
                        const uint32_t *tid)
@@ -46,7 +46,7 @@ static void process_name(struct mt_buf *out, bool *is_first, const struct mt_tim
     struct mt_buf label = {0};
     begin_line(out, is_first, "process_name", process->pid, NULL);
     mt_buf_append_text(out, "\"name\":\"");
-    mt__process_label(&label, timeline, idx);
+    mt__name_process(&label, timeline, idx);
     escape_label(out, &label);
     mt_buf_append_char(out, '"');
     if (process->pid != process->real_pid)
@@ -60,7 +60,7 @@ static void track_lines(struct mt_buf *out, bool *is_first, const struct mt_time
     const struct mt_track *track = &timeline->tracks[idx];
     const struct mt_process *process = &timeline->processes[track->process];
     struct mt_buf label = {0};
-    mt__track_label(&label, timeline, idx);
+    mt__name_track(&label, timeline, idx);
     if (label.n_bytes) {
         begin_line(out, is_first, "thread_name", process->pid, &track->tid);
         mt_buf_append_text(out, "\"name\":\"");

@@ -1,5 +1,5 @@
-/* label.h - what functions, processes and threads are called in formats that have one text for each.
- * The texts are appended as they are in the trace, so the sink has yet to escape them. */
+/* label.h - what functions, processes and threads are called. The texts are appended as they are in
+ * the trace, so the sink has yet to escape them. */
 #ifndef MT_SINK_LABEL_H_
 #define MT_SINK_LABEL_H_
 
@@ -9,11 +9,19 @@
 /* "Class.method", "list.append". */
 void mt__label_func(struct mt_buf *out, const struct mt_func *func);
 
-/* "app (17)": the name and the pid as shown; "app (4194305, pid 17)" where it is not the real one;
- * " on HOST" where there are several. */
+/* For formats that have one text for each. "app (17)": the name and the pid as shown;
+ * "app (4194305, pid 17)" where it is not the real one; " on HOST" where there are several. */
 void mt__label_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process);
 
 /* "worker (18)", in the same way; "Thread (18)" without a name. */
 void mt__label_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track);
+
+/* For formats that have ids in fields of their own, so that viewers show them: the names of a process's
+ * images up to this one, "before > after"; " (pid 17)" behind them where another one is shown; " on HOST"
+ * where there are several. */
+void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process);
+
+/* The same of a thread: "worker", " (tid 18)" behind it where another one is shown. Or nothing. */
+void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track);
 
 #endif /* MT_SINK_LABEL_H_ */

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/map.h"
-#include "sink/labels.h"
+#include "sink/label.h"
 #include "sink/perfetto.h"
 #include "sink/proto.h"
 
@@ -93,7 +93,7 @@ static void process_descriptor(struct mt_buf *out, const struct mt_timeline *tim
     mt__proto_number(out, DESCRIPTOR_UUID, mt__perfetto_process_uuid(timeline, idx));
     size_t fields = mt__proto_open(out, DESCRIPTOR_PROCESS);
     mt__proto_number(out, PROCESS_PID, process->pid);
-    mt__process_label(&label, timeline, named);
+    mt__name_process(&label, timeline, named);
     append_text(out, PROCESS_NAME, &label);
     if (process->pid != process->real_pid) {
         mt_buf_printf(&label, "pid %u", process->real_pid);
@@ -123,7 +123,7 @@ static void track_descriptor(struct mt_buf *out, const struct mt_timeline *timel
     size_t fields = mt__proto_open(out, DESCRIPTOR_THREAD);
     mt__proto_number(out, THREAD_PID, process->pid);
     mt__proto_number(out, THREAD_TID, track->tid);
-    mt__track_label(&label, timeline, named);
+    mt__name_track(&label, timeline, named);
     if (label.n_bytes)
         append_text(out, THREAD_NAME, &label);
     mt__proto_close(out, fields);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "sink/label.h"
 #include "sink/perfetto.h"
 #include "sink/proto.h"
 
@@ -203,18 +204,10 @@ static inline const struct mt_event *put_events(struct writer *writer, char *sta
 
 /* ---------------------------------------------------------------------------------- other events */
 
-static void append_name(struct mt_buf *name, const struct mt_func *func)
-{
-    mt_buf_append(name, func->owner.data, func->owner.n_bytes);
-    if (func->owner.n_bytes)
-        mt_buf_append_char(name, '.');
-    mt_buf_append(name, func->name.data, func->name.n_bytes);
-}
-
 static void intern_func(struct mt_buf *out, const struct mt_func *func, uint64_t iid)
 {
     struct mt_buf name = {0};
-    append_name(&name, func);
+    mt__label_func(&name, func);
     size_t interned = mt__proto_open(out, PACKET_INTERNED_DATA);
     size_t entry = mt__proto_open(out, INTERNED_NAMES);
     mt__proto_number(out, INTERNED_IID, iid);
@@ -333,7 +326,7 @@ static enum mt_status end(void *state, const struct mt_outcome *outcome, struct 
 const struct mt_sink mt_sink_perfetto = {
     .name = "perfetto",
     .suffix = ".perfetto-trace",
-    .summary = "Perfetto's own format, an eighth of the size",
+    .summary = "Perfetto's own format, a seventh of the size",
     .needs = MT_NEEDS_FIRST,
     .begin = begin,
     .chunk = chunk,

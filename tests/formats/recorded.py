@@ -96,7 +96,7 @@ TOTALS = re.compile(r"^  calls +([0-9,]+) Python, ([0-9,]+) C, ([0-9,]+) unfinis
 class Case(harness.Case):
     """Records the program once for each test, into self.traces.
 
-    self.stacks    by (pid, name of the thread): how often each stack of functions was entered, a Counter of
+    self.stacks    by (pid, tid): how often each stack of functions was entered, a Counter of
                    tuples of tracefile.Function, outermost first
     self.unfinished  how many calls never ended
     self.counts    by pid: what the program counted

@@ -30,7 +30,7 @@ class Shown:
             tab.get_by_text("Export").wait_for()
             self.title = re.search(r"^.*\([0-9]+/[0-9]+\)$|\Z", tab.inner_text("body"), re.MULTILINE).group()
             tab.keyboard.press("3")
-            tab.get_by_text("Symbol Name").wait_for()
+            tab.get_by_text(re.compile(r"%\)$")).first.wait_for()  # rows, which come after their head
             rows = [tuple(row) for row in tab.evaluate(ROWS)]
             at = rows.index(("Total", "Self", "Symbol Name"))
             self.menu, self.table = rows[1:at], rows[at + 1:]

@@ -100,21 +100,27 @@ def plain(name):
 
 
 class Case(harness.Case):
-    def merged(self, form, traces):
-        return subprocess.run([harness.MTRACE, "merge", "-f", form, traces], check=True, stdout=subprocess.PIPE,
-                              timeout=harness.TIMEOUT).stdout
+    def merged(self, form, traces, options=()):
+        return subprocess.run([harness.MTRACE, "merge", "-f", form, *options, traces], check=True,
+                              stdout=subprocess.PIPE, timeout=harness.TIMEOUT).stdout
 
-    def both(self, traces):
+    def assert_rows(self, found, expected):
+        """assertEqual() would look for the differences of long lists for minutes."""
+        for i, (row, wanted) in enumerate(zip(found, expected)):
+            self.assertEqual(row, wanted, "row %d" % i)
+        self.assertEqual(len(found), len(expected))
+
+    def both(self, *what):
         """The timelines in both formats, without what they say in different ways."""
-        chrome = packets.read_chrome(json.loads(self.merged("chrome", traces)))
-        perfetto = packets.read(self.merged("perfetto", traces))
+        chrome = packets.read_chrome(json.loads(self.merged("chrome", *what)))
+        perfetto = packets.read(self.merged("perfetto", *what))
         self.assertEqual({c.category for c in perfetto.calls} - {"c", None}, set())
         self.assertEqual({c.category for c in chrome.calls} - {"c", "python"}, set())
         return chrome, perfetto
 
-    def assert_same(self, traces):
-        chrome, perfetto = self.both(traces)
-        self.assertEqual([c._replace(category=c.category or "python", args={"open": True} if "open" in c.args else {})
+    def assert_same(self, *what):
+        chrome, perfetto = self.both(*what)
+        self.assert_rows([c._replace(category=c.category or "python", args={"open": True} if "open" in c.args else {})
                           for c in perfetto.calls], chrome.calls)
         for what in "marks", "flows", "processes":
             self.assertEqual(getattr(perfetto, what), getattr(chrome, what))
@@ -132,9 +138,8 @@ class Case(harness.Case):
         for row in chrome[ROWS] + perfetto[ROWS]:
             row[4] = plain(row[4])
         for sql in BOTH:
-            self.assertEqual(len(perfetto[sql]), len(chrome[sql]), sql)
-            self.assertEqual([row[:6] for row in perfetto[sql]], [row[:6] for row in chrome[sql]], sql)
-        self.assertEqual([row[6] or 0 for row in perfetto[ROWS]], [row[6] for row in chrome[ROWS]])
+            self.assert_rows([row[:6] for row in perfetto[sql]], [row[:6] for row in chrome[sql]])
+        self.assert_rows([row[6] or 0 for row in perfetto[ROWS]], [row[6] for row in chrome[ROWS]])
         self.assertEqual(perfetto[STATS], [])
         return perfetto
 
@@ -156,6 +161,16 @@ class TestProgram(Case):
         self.assertEqual(sum("exception" in c.args for c in self.timeline.calls if c.name == "caught"), 0)
         self.assertEqual(len(self.timeline.flows), 2)
         self.verify_totals()
+
+    def test_slices(self):
+        """Names are there also where a function's first call is not."""
+        whole = len(self.timeline.calls)
+        middle = "%.6f" % (self.timeline.calls[-1].ts / 2e9)
+        for options in (("--from", middle), ("--to", middle), ("--max-depth", "3"), ("--exclude", "caught"),
+                        ("--include", "numbers"), ("--min-duration", "0.0005"), ("--thread", "*thread*"), ("--pid", "1")):
+            sliced = self.assert_same(self.traces, options)
+            self.assertLess(len(sliced.calls), whole, options)
+            self.assertEqual(bool(sliced.calls), options != ("--pid", "1"), options)
 
     def verify_totals(self):
         """`info` counts calls; on the timeline, a generator's every part and what a child inherits are calls, too."""

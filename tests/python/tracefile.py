@@ -23,7 +23,8 @@ ENDS = {PY_END: PY_BEGIN, PY_END_EXC: PY_BEGIN, PY_SUSPEND: PY_BEGIN, C_END: C_B
 Function = collections.namedtuple("Function", "kind name file line")
 # kind: a number above; function: a Function or None; tick: absolute; payload: words of GAP and EXT
 Record = collections.namedtuple("Record", "kind id function tick payload")
-# outcome: "return", "exception", "open" (never ended); reopened: stated by a RESYNC, not a call
+# outcome: "return", "exception", "open" (never ended), "restated" (a later RESYNC says anew what is open); reopened:
+# stated by a RESYNC, not a call
 Call = collections.namedtuple("Call", "function begin end depth outcome reopened")
 
 
@@ -73,6 +74,8 @@ class Thread:
         self.orphans = 0
         for r in self.records:
             if r.kind == EXT and r.id >> 12 == RESYNC:
+                for at in stack:
+                    calls[at] = calls[at]._replace(end=r.tick, outcome="restated")
                 stack = []
                 skip = r.payload[0] >> 32
             elif r.kind in BEGINS:

@@ -210,6 +210,29 @@ static void test_losses_without_a_track(void **state)
         "0b 'events lost' 22 09 52 05 'count' 18 05 22 0a 52 05 'until' 18 c4 13 ");
 }
 
+static void test_only_losses_that_no_track_told(void **state)
+{
+    (void)state;
+    struct mt_process lossy = process;
+    lossy.n_lost = 5;
+    static const char says_2[] = "count\x18\x02\x22\x09\x52\x05until\x18"; /* and a 0 */
+    struct mt_timeline timeline = timeline_of(&lossy, 1, NULL, 0);
+    struct mt_job job = {.timeline = &timeline, .n_workers = 1};
+    for (uint64_t n_told = 3; n_told <= 5; n_told += 2) {
+        struct mt_outcome outcome = {NULL, 0, &n_told};
+        struct mt_buf out = {0};
+        void *sink;
+        assert_int_equal(mt_sink_perfetto.begin(&job, &out, &sink), MT_OK);
+        mt_buf_clear(&out);
+        assert_int_equal(mt_sink_perfetto.end(sink, &outcome, &out), MT_OK);
+        if (n_told == 3)
+            assert_memory_equal(out.data + out.n_bytes - sizeof says_2, says_2, sizeof says_2);
+        else
+            assert_int_equal(out.n_bytes, 0);
+        mt_buf_fini(&out);
+    }
+}
+
 static void test_nothing(void **state)
 {
     (void)state;
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_arrows),
         cmocka_unit_test(test_names_of_processes),
         cmocka_unit_test(test_losses_without_a_track),
+        cmocka_unit_test(test_only_losses_that_no_track_told),
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_any_delta_name_and_sequence),
         cmocka_unit_test(test_runs_do_not_depend_on_each_other),
