@@ -6,7 +6,8 @@
  * formats and packs; then the bytes of the ticket are written when it is their turn, by the worker that
  * completes what is next: there is no thread that only writes.
  *
- * Invariant: bytes are written in the order of the plan and are the same for any number of workers.
+ * Invariant: bytes are written in the order of the plan and are the same for any number of workers (as
+ * far as the codec makes the same of the same).
  * No more than n_slots tickets are in flight, so memory does not grow with the trace. The worker with
  * the lowest ticket never waits for another.
  */
