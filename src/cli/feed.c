@@ -26,6 +26,8 @@
 #define N_LOOKS 2000u
 /* Unless more are asked for. */
 #define MAX_SUMMING_WORKERS 4u
+/* Where nothing is written a worker that was held up need not hold up the others. */
+#define N_EMPTY_SLOTS 256u
 
 struct track {
     struct mt_cursor *cursor; /* from its first step to its last run */
@@ -341,6 +343,8 @@ static enum mt_status feeding_init(struct feeding *feeding)
     if (feeding->n_workers > feeding->plan.n_steps)
         feeding->n_workers = feeding->plan.n_steps ? (uint32_t)feeding->plan.n_steps : 1;
     feeding->n_slots = 2 * feeding->n_workers + 2;
+    if (feeding->feed->sink->needs & MT_NEEDS_NO_ORDER)
+        feeding->n_slots = N_EMPTY_SLOTS;
     feeding->gate = mt__gate_new();
     feeding->tracks = calloc(timeline->n_tracks + 1, sizeof *feeding->tracks);
     feeding->slots = calloc(feeding->n_slots, sizeof *feeding->slots);
