@@ -27,7 +27,7 @@ TEXT
 cp app.py pytest.py
 mtrace run -q -d traces app.py
 same "recording" "$?" 0
-for folder in yesterday today base new web1 web2 BEFORE AFTER; do cp -r traces $folder; done
+for folder in yesterday today web1 web2; do cp -r traces $folder; done
 for folder in web1 web2; do cp -r traces $folder/traces; done
 
 # Of a manual page: what stands between .nf and .fi. Of a document: what is indented by four columns.
