@@ -222,7 +222,7 @@ int mt_cmd_diff(int argc, char **argv)
     struct words words = {.measure = "tottime", .format = "table", .output = "-"};
     const struct mt_option options[] = {
         {'n', "top", "N", "how many rows, 0 for all; default: 30, for json and csv all", NULL, &words.top},
-        {0, "fail-above", "PCT", "exit with 1 if a function, or all of them together, took PCT % more", NULL, &words.fail_above},
+        {0, "fail-above", "PCT", "exit with 1 if a function, or all of them together, rose by more than PCT %", NULL, &words.fail_above},
         {0, "measure", "M", "what --fail-above compares: tottime (the default), cumtime, calls or p95", NULL, &words.measure},
         {0, "min-time", "T", "--fail-above passes over functions with less self time; default: 1% of all", NULL, &words.min_time},
         {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL, &words.format},

@@ -81,7 +81,7 @@ for page in "$pages"/*; do
   same "the heading of $name" "$(grep '^\.TH ' "$page")" ".TH ${name^^} 1 \"\" \"$("$MTRACE" --version)\" \"User Commands\""
   same "pages that $name names" "$(grep -oE '^\.BR mtrace(\\-[a-z]+)? \(1\)' "$page" | sed -E 's/^\.BR (.*) \(1\)/\1/; s/\\//g' |
     while read -r other; do [ -e "$pages/$other.1" ] || echo "$other"; done)" ""
-  same "what groff says of $name" "$(groff -man -Tutf8 -ww -rCHECKSTYLE=3 -z "$page" 2>&1)" ""
+  same "what groff says of $name" "$(groff -man -Tutf8 -ww -z "$page" 2>&1)" ""
   same "a quotation mark in $name that would be curved" "$(sed '/^\.nf/,/^\.fi/!d' "$page" | grep "'")" ""
 done
 
