@@ -12,9 +12,9 @@ static const char synopsis[] = "mtrace diff [-n N] [--fail-above PCT] [--measure
                                "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] "
                                "[SLICE OPTION...] A B [PATH...]";
 static const char summary[] =
-    "Compares two runs per function: what changed from A to B, the largest change of self time first.\n"
-    "A and B are .trace files or directories with such files; with --processes, the ids of two\n"
-    "processes in PATH...";
+    "Compares two runs per function: what changed from A to B, the largest change of self time\n"
+    "first. A and B are .trace files or directories with such files; with --processes, the ids\n"
+    "of two processes in PATH...";
 
 #define DEFAULT_TOP 30
 #define DEFAULT_MIN_SHARE 0.01
@@ -90,7 +90,8 @@ static bool understand(const struct words *words, struct mt_diff *diff, uint32_t
     if (words->top && !parse_number(words->top, &n_top))
         mt_cli_usage("diff", "-n is a number, 0 for all, not %s", words->top);
     else if (words->fail_above && !parse_percent(words->fail_above, &diff->fail_above))
-        mt_cli_usage("diff", "--fail-above is percent, such as 10 or 2.5%%, not %s", words->fail_above);
+        mt_cli_usage("diff", "--fail-above is percent, such as 10 or 2.5%%, not %s",
+                     words->fail_above);
     else if (!parse_measure(words->measure, &diff->measure))
         mt_cli_usage("diff", "--measure is tottime, cumtime, calls or p95, not %s", words->measure);
     else if (words->min_time && !parse_min_time(words->min_time, diff))
@@ -155,8 +156,8 @@ static enum mt_status feed_first(struct mt_set *set, struct mt_diff *diff, uint3
     return status;
 }
 
-static int compare_sets(struct mt_set *const sets[2], struct mt_diff *diff, const struct words *words,
-                        uint32_t n_workers)
+static int compare_sets(struct mt_set *const sets[2], struct mt_diff *diff,
+                        const struct words *words, uint32_t n_workers)
 {
     struct mt_merge how = {.format = {.sink = &mt__diff_sink},
                            .options = diff,
@@ -221,16 +222,28 @@ int mt_cmd_diff(int argc, char **argv)
 {
     struct words words = {.measure = "tottime", .format = "table", .output = "-"};
     const struct mt_option options[] = {
-        {'n', "top", "N", "how many rows, 0 for all; default: 30, for json and csv all", NULL, &words.top},
-        {0, "fail-above", "PCT", "exit with 1 if a function, or all of them together, rose by more than PCT %", NULL, &words.fail_above},
-        {0, "measure", "M", "what --fail-above compares: tottime (the default), cumtime, calls or p95", NULL, &words.measure},
-        {0, "min-time", "T", "--fail-above passes over functions with less self time; default: 1% of all", NULL, &words.min_time},
-        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL, &words.format},
+        {'n', "top", "N",
+         "how many rows, 0 for all; default: 30, for json and csv all", NULL, &words.top},
+        {0, "fail-above", "PCT",
+         "exit with 1 if a function, or all of them together, rose by more than PCT %", NULL,
+         &words.fail_above},
+        {0, "measure", "M",
+         "what --fail-above compares: tottime (the default), cumtime, calls or p95", NULL,
+         &words.measure},
+        {0, "min-time", "T",
+         "--fail-above passes over functions with less self time; default: 1% of all", NULL,
+         &words.min_time},
+        {'f', "format", "FORMAT",
+         "table (the default), markdown, json or csv", NULL, &words.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
-        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL, &words.jobs},
-        {0, "width", "N", "shorten names to lines of N columns, 0: never; default: the terminal's", NULL, &words.width},
+        {'j', "jobs", "N",
+         "how many threads work on it; default: one for each core", NULL, &words.jobs},
+        {0, "width", "N",
+         "shorten names to lines of N columns, 0: never; default: the terminal's", NULL,
+         &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
-        {0, "processes", NULL, "A and B are the ids of two processes in PATH...", &words.processes, NULL},
+        {0, "processes", NULL,
+         "A and B are the ids of two processes in PATH...", &words.processes, NULL},
         MT_SLICE_OPTIONS(slicing),
         {0},
     };

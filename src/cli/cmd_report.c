@@ -11,8 +11,8 @@ static const char synopsis[] = "mtrace report [-s KEY] [-n N] [-p] [--by WHAT] [
                                "[--callees NAME] [--slowest N] [-f FORMAT] [-o FILE] [-j N] "
                                "[--width N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
-    "Adds up what the processes recorded: calls and times of each function, in cProfile's columns.\n"
-    "PATH is a .trace file or a directory with such files; they may still be growing.";
+    "Adds up what the processes recorded: calls and times of each function, in cProfile's\n"
+    "columns. PATH is a .trace file or a directory with such files; they may still be growing.";
 
 #define DEFAULT_TOP "30"
 
@@ -69,8 +69,8 @@ static bool understand(const struct words *words, struct mt_report *report, uint
     int n_questions = !!words->by + !!words->callers + !!words->callees + !!words->slowest;
     bool for_programs = false;
     if (sort < 0)
-        mt_cli_usage("report", "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, max, "
-                     "name or file, not %s", words->sort);
+        mt_cli_usage("report", "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, "
+                     "max, name or file, not %s", words->sort);
     else if (kind < 0)
         mt_cli_usage("report", "--by is function, process, thread or file, not %s", words->by);
     else if (n_questions > 1)
@@ -110,17 +110,30 @@ int mt_cmd_report(int argc, char **argv)
 {
     struct words words = {.sort = "tottime", .format = "table", .output = "-"};
     const struct mt_option options[] = {
-        {'s', "sort", "KEY", "ncalls, tottime (the default), cumtime, percall, mean, p50, p95, p99, max, name, file", NULL, &words.sort},
-        {'n', "top", "N", "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all", NULL, &words.top},
-        {'p', "percentiles", NULL, "show mean, p50, p95, p99 and max of single calls, too", &words.durations, NULL},
-        {0, "by", "WHAT", "a row for each function (the default), process, thread or file", NULL, &words.by},
-        {0, "callers", "NAME", "instead, who called the functions of that name, or glob", NULL, &words.callers},
-        {0, "callees", "NAME", "instead, whom the functions of that name, or glob, called", NULL, &words.callees},
-        {0, "slowest", "N", "instead, the N slowest single calls, with time and place", NULL, &words.slowest},
-        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL, &words.format},
+        {'s', "sort", "KEY",
+         "ncalls, tottime (the default), cumtime, percall, mean, p50, p95, p99, max, name, file",
+         NULL, &words.sort},
+        {'n', "top", "N",
+         "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all",
+         NULL, &words.top},
+        {'p', "percentiles", NULL,
+         "show mean, p50, p95, p99 and max of single calls, too", &words.durations, NULL},
+        {0, "by", "WHAT",
+         "a row for each function (the default), process, thread or file", NULL, &words.by},
+        {0, "callers", "NAME",
+         "instead, who called the functions of that name, or glob", NULL, &words.callers},
+        {0, "callees", "NAME",
+         "instead, whom the functions of that name, or glob, called", NULL, &words.callees},
+        {0, "slowest", "N",
+         "instead, the N slowest single calls, with time and place", NULL, &words.slowest},
+        {'f', "format", "FORMAT",
+         "table (the default), markdown, json or csv", NULL, &words.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
-        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL, &words.jobs},
-        {0, "width", "N", "shorten names to lines of N columns, 0: never; default: the terminal's", NULL, &words.width},
+        {'j', "jobs", "N",
+         "how many threads work on it; default: one for each core", NULL, &words.jobs},
+        {0, "width", "N",
+         "shorten names to lines of N columns, 0: never; default: the terminal's", NULL,
+         &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
         MT_SLICE_OPTIONS(slicing),
         {0},

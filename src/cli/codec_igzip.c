@@ -1,5 +1,8 @@
 /* codec_igzip.c - gzip by isa-l, four to five times as fast as zlib. Called by codec.c.
  *
+ * What it makes of the same bytes differs now and then by some bytes from one process to the next, with
+ * where things lie in memory: only what comes out of it again is always the same.
+ *
  * The library is looked for when the first block is made, and not linked: a program that does not
  * start where it is missing would be too much for this.
  */
@@ -64,8 +67,8 @@ static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt
     char *to = mt_buf_reserve(out, bound);
     if (!to)
         return false;
-    /* isa-l looks at state that it has not set, and what a block becomes must not depend on what was
-     * there. The tokens at the end of level_buf are written before they are read. */
+    /* It looks at state that it has not set. The tokens at the end of level_buf are written before they
+     * are read. */
     memset(stream, 0, sizeof *stream);
     memset(igzip->level_buf, 0, ISAL_DEF_LVL1_REQ);
     library.init(stream);

@@ -1,5 +1,5 @@
-/* diff.c - the sink behind `mtrace diff`: adds up one side after the other, or two processes at once, and
- * writes the comparison at the end of the last.
+/* diff.c - the sink behind `mtrace diff`: adds up one side after the other, or two processes at
+ * once, and writes the comparison at the end of the last.
  */
 #include "cli/diff.h"
 
@@ -42,7 +42,7 @@ static double percent(uint64_t before, uint64_t after)
     return ((double)after - (double)before) / (double)before * 100;
 }
 
-/* ----------------------------------------------------------------------------------------- table */
+/* ---------------------------------------------------------------------------------------- table */
 
 static const struct mt_column columns[] = {
     {"", "ncalls_before", MT_CELL_COUNT, MT_FOR_PROGRAMS},
@@ -117,7 +117,7 @@ static void fill(const struct mt_diff *diff, const struct compared *compared, si
     }
 }
 
-/* ------------------------------------------------------------------------------------ what exceeds */
+/* --------------------------------------------------------------------------------- what exceeds */
 
 struct totals {
     uint64_t n_calls[2], self_ns[2];
@@ -160,7 +160,8 @@ static void look_for_exceeding(struct mt_diff *diff, const struct compared *comp
 {
     uint64_t all_ns = totals->self_ns[0] > totals->self_ns[1] ? totals->self_ns[0]
                                                               : totals->self_ns[1];
-    uint64_t min_ns = diff->min_share > 0 ? (uint64_t)(diff->min_share * (double)all_ns) : diff->min_ns;
+    uint64_t min_ns =
+        diff->min_share > 0 ? (uint64_t)(diff->min_share * (double)all_ns) : diff->min_ns;
     bool of_calls = diff->measure == MT_DIFF_CALLS;
     size_t n_exceeding = 0;
     const uint64_t *all = of_calls ? totals->n_calls : totals->self_ns;
@@ -181,7 +182,7 @@ static void look_for_exceeding(struct mt_diff *diff, const struct compared *comp
         mt_cli_error("and %zu more functions", n_exceeding - MAX_TOLD);
 }
 
-/* ------------------------------------------------------------------------------------ the comparison */
+/* ------------------------------------------------------------------------------- the comparison */
 
 /* The largest change of self time first, whatever its sign; then by name. */
 static int compare(const void *left, const void *right)
@@ -245,9 +246,10 @@ static void put_total(struct mt_buf *out, const char *what, double before, doubl
 static void put_head(const struct mt_diff *diff, const struct totals *totals, struct mt_buf *out)
 {
     if (diff->format == MT_TABLE_JSON) {
-        mt_buf_printf(out, "{\"report\":\"diff\",\"calls_before\":%" PRIu64 ",\"calls_after\":%" PRIu64
-                           ",\"tottime_before_ns\":%" PRIu64 ",\"tottime_after_ns\":%" PRIu64
-                           ",\n\"rows\":",
+        mt_buf_printf(out,
+                      "{\"report\":\"diff\",\"calls_before\":%" PRIu64 ",\"calls_after\":%" PRIu64
+                      ",\"tottime_before_ns\":%" PRIu64 ",\"tottime_after_ns\":%" PRIu64
+                      ",\n\"rows\":",
                       totals->n_calls[0], totals->n_calls[1], totals->self_ns[0],
                       totals->self_ns[1]);
         return;
@@ -293,7 +295,7 @@ static enum mt_status write_diff(struct mt_diff *diff, struct mt_buf *out)
     return failed ? MT_NOMEM : MT_OK;
 }
 
-/* ---------------------------------------------------------------------------------- the interface */
+/* -------------------------------------------------------------------------------- the interface */
 
 static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void **state)
 {

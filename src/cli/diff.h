@@ -41,11 +41,12 @@ struct mt_diff {
     bool exceeded;      /* what --fail-above is about */
 };
 
-/* diff_match.c: which functions are the same. Fills `keys` of each side that has a timeline. MT_NOMEM. */
+/* diff_match.c: which functions are the same. Fills `keys` of each side that has a timeline.
+ * MT_NOMEM. */
 enum mt_status mt__diff_match(struct mt_diff *diff);
 
-/* diff.c: feeds sides[side]; its options are a struct mt_diff. What it writes at the last side's end
- * is the comparison; it tells what exceeds --fail-above. */
+/* diff.c: feeds sides[side]; its options are a struct mt_diff. What it writes at the last side's
+ * end is the comparison; it tells what exceeds --fail-above. */
 extern const struct mt_sink mt__diff_sink;
 void mt__diff_fini(struct mt_diff *diff);
 

@@ -1,8 +1,9 @@
-/* diff_match.c - which functions of two timelines are the same, whatever order they were met in. Called by
- * cmd_diff.c before anything is read.
+/* diff_match.c - which functions of two timelines are the same, whatever order they were met in.
+ * Called by cmd_diff.c before anything is read.
  *
- * First those that agree in all: kind, name, owner, file and line. What is left on either side was moved
- * within its file, or lies in another directory: it is matched by less, where that is unambiguous.
+ * First those that agree in all: kind, name, owner, file and line. What is left on either side was
+ * moved within its file, or lies in another directory: it is matched by less, where that is
+ * unambiguous.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "cli/diff.h"
 
 /* What functions must agree in. */
-enum precision { WHOLE, WITHOUT_LINE, WITHOUT_DIRECTORY, N_PRECISIONS };
+enum precision { WHOLE, WITHOUT_LINE, WITHOUT_DIRECTORY };
 
 /* Functions that are the same at some precision. */
 struct class {
@@ -147,10 +148,9 @@ static bool match(struct matcher *matcher)
         return false;
     for (uint32_t key = 0; key < diff->n_keys; key++)
         matcher->same_as[key] = key;
-    for (int precision = WITHOUT_LINE; diff->sides[1].timeline && precision < N_PRECISIONS; precision++) {
-        if (!match_rest(matcher, (enum precision)precision))
-            return false;
-    }
+    if (diff->sides[1].timeline &&
+        (!match_rest(matcher, WITHOUT_LINE) || !match_rest(matcher, WITHOUT_DIRECTORY)))
+        return false;
     for (uint32_t i = 0; i < n_funcs_of(&diff->sides[1]); i++)
         diff->sides[1].keys[i] = matcher->same_as[diff->sides[1].keys[i]];
     return true;

@@ -6,7 +6,8 @@
  * formats and packs; then the bytes of the ticket are written when it is their turn, by the worker that
  * completes what is next: there is no thread that only writes.
  *
- * Invariant: bytes are written in the order of the plan and are the same for any number of workers.
+ * Invariant: bytes are written in the order of the plan and are the same for any number of workers (as
+ * far as the codec makes the same of the same).
  * No more than n_slots tickets are in flight, so memory does not grow with the trace. The worker with
  * the lowest ticket never waits for another.
  */
@@ -337,6 +338,8 @@ static enum mt_status feeding_init(struct feeding *feeding)
         status = mt_flows_new(set, &feeding->flows);
     if (status != MT_OK)
         return status;
+    if (feeding->n_workers > feeding->plan.n_steps)
+        feeding->n_workers = feeding->plan.n_steps ? (uint32_t)feeding->plan.n_steps : 1;
     feeding->n_slots = 2 * feeding->n_workers + 2;
     feeding->gate = mt__gate_new();
     feeding->tracks = calloc(timeline->n_tracks + 1, sizeof *feeding->tracks);

@@ -62,7 +62,16 @@ void mt__output_init(struct mt_output *output, int fd, bool progress)
         fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* or not */
 }
 
-/* A window is full: off with it; and wait for the one before. Errors are those of the next write(). */
+/* Sends a part of the file on its way, or waits until it has arrived. What went wrong on the way is told
+ * here and nowhere else; that it cannot be done with such a file is nothing wrong. */
+static void sync_part(struct mt_output *output, off_t from, off_t to, unsigned flags)
+{
+    if (sync_file_range(output->fd, from, to - from, flags) < 0 &&
+        (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+        output->error = errno;
+}
+
+/* A window is full: off with it; and wait for the one before. */
 static void send_window(struct mt_output *output)
 {
     off_t end = lseek(output->fd, 0, SEEK_CUR), from = (off_t)output->sent_from;
@@ -71,12 +80,11 @@ static void send_window(struct mt_output *output)
     if (end <= to)
         return;
     if (to > from) {
-        sync_file_range(output->fd, from, to - from,
-                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-                            SYNC_FILE_RANGE_WAIT_AFTER);
+        sync_part(output, from, to,
+                  SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
         posix_fadvise(output->fd, from, to - from, POSIX_FADV_DONTNEED);
     }
-    sync_file_range(output->fd, to, end - to, SYNC_FILE_RANGE_WRITE);
+    sync_part(output, to, end, SYNC_FILE_RANGE_WRITE);
     output->sent_from = output->sent_to;
     output->sent_to = (uint64_t)end;
 }
@@ -105,7 +113,7 @@ bool mt__output_write(void *context, const char *at, size_t n_left)
     }
     if (output->n_bytes >= output->next_window)
         send_window(output);
-    return true;
+    return !output->error;
 }
 
 /* ---- progress */

@@ -1,4 +1,5 @@
-/* report.c - the sink behind `mtrace report`: adds up what it gets, and writes the report at its end.
+/* report.c - the sink behind `mtrace report`: adds up what it gets, and writes the report at its
+ * end.
  */
 #include "cli/report.h"
 

@@ -1,5 +1,5 @@
-/* report_keys.c - what a report counts together, and which pairs it needs. Called by report.c before
- * anything is read.
+/* report_keys.c - what a report counts together, and which pairs it needs. Called by report.c
+ * before anything is read.
  */
 #include <fnmatch.h>
 #include <stdlib.h>

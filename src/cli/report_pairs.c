@@ -1,5 +1,5 @@
-/* report_pairs.c - the reports on pairs of functions (callers, callees) and on single calls (slowest).
- * Called by report.c.
+/* report_pairs.c - the reports on pairs of functions (callers, callees) and on single calls
+ * (slowest). Called by report.c.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* report_rows.c - the rows of a report: one for each function, process, thread or file. Called by report.c.
+/* report_rows.c - the rows of a report: one for each function, process, thread or file. Called by
+ * report.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ static int compare_rows(const void *left, const void *right)
 
 /* ---- columns */
 
-#define NUMBERS(percall, durations)                                                                     \
+#define NUMBERS(percall, durations)                                                                \
     {"ncalls", "ncalls", MT_CELL_CALLS, MT_FOR_ALL},                                               \
     {"", "primitive_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                       \
     {"tottime", "tottime_ns", MT_CELL_SECONDS, MT_FOR_ALL},                                        \
@@ -99,22 +100,24 @@ static int compare_rows(const void *left, const void *right)
     {"filename:lineno(function)", "", MT_CELL_TEXT, MT_FOR_PEOPLE},                                \
     {"", "function", MT_CELL_TEXT, MT_FOR_PROGRAMS}, {"", "file", MT_CELL_TEXT, MT_FOR_PROGRAMS},  \
     {"", "line", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "kind", MT_CELL_TEXT, MT_FOR_PROGRAMS}
-#define TRACK_TEXTS                                                                                \
-    {"", "pid", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "process", MT_CELL_TEXT, MT_FOR_PROGRAMS}
+#define PID {"", "pid", MT_CELL_COUNT, MT_FOR_PROGRAMS}
+#define PROCESS {"", "process", MT_CELL_TEXT, MT_FOR_PROGRAMS}
+#define PROCESS_TEXTS {"process", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, PID, PROCESS
 #define THREAD_TEXTS                                                                               \
-    {"", "tid", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "thread", MT_CELL_TEXT, MT_FOR_PROGRAMS}
+    {"thread", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, PID, PROCESS,                                     \
+        {"", "tid", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "thread", MT_CELL_TEXT, MT_FOR_PROGRAMS}
 
 /* With percentiles, the means per call make room for them. */
 static const struct mt_column columns[][N_NUMBERS + 5] = {
     {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), FUNCTION_TEXTS},
-    {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), {"process", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, TRACK_TEXTS},
-    {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), {"thread", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, TRACK_TEXTS, THREAD_TEXTS},
+    {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), PROCESS_TEXTS},
+    {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), THREAD_TEXTS},
     {NUMBERS(MT_FOR_ALL, MT_FOR_PROGRAMS), {"filename", "file", MT_CELL_TEXT, MT_FOR_ALL}},
 };
 static const struct mt_column columns_with_durations[][N_NUMBERS + 5] = {
     {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), FUNCTION_TEXTS},
-    {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), {"process", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, TRACK_TEXTS},
-    {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), {"thread", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, TRACK_TEXTS, THREAD_TEXTS},
+    {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), PROCESS_TEXTS},
+    {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), THREAD_TEXTS},
     {NUMBERS(MT_FOR_PROGRAMS, MT_FOR_ALL), {"filename", "file", MT_CELL_TEXT, MT_FOR_ALL}},
 };
 static const size_t n_texts[] = {5, 3, 5, 1};
@@ -166,7 +169,8 @@ static void set_func(struct mt_table *table, struct mt_cell *cells, const struct
     cells[2].text = func->file;
     cells[2].none = !func->file.n_bytes;
     cells[3] = (struct mt_cell){.n = func->line, .none = !func->file.n_bytes};
-    cells[4].text = func->kind == MT_FUNC_C ? (struct mt_text){"c", 1} : (struct mt_text){"python", 6};
+    cells[4].text = func->kind == MT_FUNC_C ? (struct mt_text){"c", 1}
+                                                 : (struct mt_text){"python", 6};
     mt_buf_fini(&name);
 }
 
@@ -194,7 +198,8 @@ static void set_thread(struct mt_table *table, struct mt_cell *cells,
     const struct mt_process *process = &timeline->processes[track->process];
     struct mt_buf text = {0};
     set_process(table, cells, process);
-    mt_buf_printf(&text, "pid %u tid %u%s", process->pid, track->tid, track->name.n_bytes ? " " : "");
+    mt_buf_printf(&text, "pid %u tid %u%s", process->pid, track->tid,
+                  track->name.n_bytes ? " " : "");
     mt_buf_append(&text, track->name.data, track->name.n_bytes);
     cells[0].text = mt_table_keep(table, mt_buf_text(&text), text.n_bytes);
     cells[3].n = track->tid;

@@ -154,14 +154,15 @@ static void set_widths(const struct mt_table *table, size_t width, size_t *width
     size_t n_fixed = 0, n_texts = 0;
     for (size_t c = 0; c < table->n_columns; c++) {
         const struct mt_column *column = &table->columns[c];
-        widths[c] = column->whom & MT_FOR_PEOPLE ? width_of(column->title, strlen(column->title)) : 0;
-        for (size_t r = 0; column->whom & MT_FOR_PEOPLE && r < table->n_rows; r++) {
+        bool is_shown = column->whom & MT_FOR_PEOPLE;
+        widths[c] = is_shown ? width_of(column->title, strlen(column->title)) : 0;
+        for (size_t r = 0; is_shown && r < table->n_rows; r++) {
             mt_buf_clear(&cell);
             put_cell(&table->cells[r * table->n_columns + c], column->kind, &cell);
             size_t n = width_of(cell.data, cell.n_bytes);
             widths[c] = n > widths[c] ? n : widths[c];
         }
-        if (!(column->whom & MT_FOR_PEOPLE))
+        if (!is_shown)
             continue;
         n_texts += column->kind == MT_CELL_TEXT;
         n_fixed += column->kind == MT_CELL_TEXT ? 2 : widths[c] + 2;
@@ -311,7 +312,8 @@ static void put_json(const struct mt_table *table, struct mt_buf *out)
     mt_buf_append_text(out, "\n]");
 }
 
-/* Line ends are allowed within quotes; other control characters, and what is not UTF-8, become U+FFFD. */
+/* Line ends are allowed within quotes; other control characters, and what is not UTF-8, become
+ * U+FFFD. */
 static void put_csv_text(const struct mt_text *text, struct mt_buf *out)
 {
     bool quoted = false;

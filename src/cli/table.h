@@ -1,9 +1,9 @@
 /* table.h - one table, for people (aligned text, Markdown) or for programs (JSON, CSV). Used by the
  * commands that answer in numbers.
  *
- * Texts are borrowed and may hold any bytes: of names, control characters never reach a terminal, JSON
- * is always valid UTF-8, CSV is quoted as RFC 4180 says. Times are ns in cells, JSON and CSV, and seconds
- * or what fits for people.
+ * Texts are borrowed and may hold any bytes: of names, control characters never reach a terminal,
+ * JSON is always valid UTF-8, CSV is quoted as RFC 4180 says. Times are ns in cells, JSON and CSV,
+ * and seconds or what fits for people.
  */
 #ifndef MT_CLI_TABLE_H_
 #define MT_CLI_TABLE_H_

@@ -69,8 +69,10 @@ bool mt_core_ready(enum mt_kind kind);
 
 /* Opens a track for another thread of this process, which has not emitted yet, with the calls that
  * are open on it, outermost first. It finds the track at its first event, by its kernel id. No-op
- * when `tid` has a track already. The thread must not emit meanwhile (under Python: hold the GIL). */
-void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids);
+ * when `tid` has a track already. The thread must not emit meanwhile (under Python: hold the GIL).
+ * `may_begin`: the begin of the innermost call may still come, as the thread's first event, and is
+ * then left out: ops.open_calls() tells it from the begin of another call. */
+void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids, bool may_begin);
 
 /* Has a thread state its open calls anew at its next event. It must not be inside mt_emit() (under
  * Python: hold the GIL). False: it has no track. */

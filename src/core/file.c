@@ -124,7 +124,10 @@ int mt__file_create(enum mt_origin origin)
     }
     struct mt_file_header *header = map;
     MT_TESTPOINT(file_created);
-    mt__measure_hz(); /* as late as can be: at the start of the program this may have to wait */
+    /* As late as can be: at the start of the program this may have to wait. The child of a fork has
+     * its parent's, and other threads read it while a new part is made. */
+    if (origin != MT_ORIGIN_FORK && origin != MT_ORIGIN_CONTINUED)
+        mt__measure_hz();
     mt_os_random(mt__kept.file_id, sizeof mt__kept.file_id);
     fill_header(header, origin);
     MT_TESTPOINT(header_filled);

@@ -55,12 +55,13 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
+    /* Also where recording was off: another thread may have held the lock. */
+    if (!mt__kept.wiped_by_kernel && mt_load_acquire(&mt__process) != NULL)
+        mt__wipe_by_hand();
     if (!fork_locked)
         return;
     fork_locked = false;
     mt__kept.fork_child = mt_os_pid();
-    if (!mt__kept.wiped_by_kernel)
-        mt__wipe_by_hand();
     if (mt__thread != NULL && mt__thread->map != NULL)
         mt_os_seal(mt__thread->map, mt__thread->map_bytes);
     mt_os_restore_signals(&mt__kept.fork_mask);

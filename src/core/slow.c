@@ -61,8 +61,20 @@ static struct mt_thread *present(void)
     return thread;
 }
 
+/* Is the thread's first event, of `kind`, the begin of the innermost call that was stated as open?
+ * Then one fewer is open before it. Unblocks signals. */
+static bool begun_already(struct mt_thread *thread, enum mt_kind kind, const struct mt_os_mask *mask)
+{
+    uint32_t stated = thread->stated, id = thread->stated_id, none, current_id = 0;
+    bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_PY_RESUME;
+    thread->stated = 0;
+    mt_os_restore_signals(mask);
+    return begins && mt__kept.ops.open_calls != NULL &&
+           mt__kept.ops.open_calls(kind, &none, 0, &current_id) == stated - 1 && current_id == id;
+}
+
 /* Makes the calling thread ready to record: afterwards signals are blocked until the caller
- * restores *mask. NULL, and signals are as they were: not recording now. */
+ * restores *mask. NULL, and signals are as they were: not recording now, or not this event. */
 struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_os_mask *mask)
 {
     /* Stating many calls in files with little room may begin file after file. */
@@ -75,6 +87,11 @@ struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_o
         if (thread == NULL) {
             mt_os_restore_signals(mask);
             return NULL;
+        }
+        if (thread->stated != 0) {
+            if (begun_already(thread, kind, mask))
+                return NULL;
+            continue;
         }
         if (thread->greet) {
             thread->greet = 0;

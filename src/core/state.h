@@ -61,6 +61,10 @@ struct mt_thread {
     uint32_t epoch;   /* of the recording that it is enrolled in */
     uint32_t resync;  /* enum mt_resync that is due before the next record */
     uint32_t greet;   /* ops.attached is due */
+    /* Until its first event: the calls that another thread has stated as open, of which the innermost,
+     * stated_id, may begin only now; 0: none. */
+    uint32_t stated;
+    uint32_t stated_id;
     uint32_t live;    /* guarded by the lock */
     uint32_t adopted; /* made for a thread that has not come yet; guarded by the lock */
 };

@@ -66,6 +66,7 @@ static void enroll(struct mt_thread *thread, enum mt_resync reason)
     thread->retry_tick = 0;
     thread->resync = reason;
     thread->greet = 1;
+    thread->stated = 0;
     slot->first_id = process->first_id;
     slot->n_ids = MT_ID_UNKNOWN - process->first_id;
     slot->counter = mt__kept.clock != MT_CLOCK_MONOTONIC;
@@ -217,7 +218,7 @@ void mt__resync_now(struct mt_thread *thread, enum mt_kind kind, uint32_t *curre
         mt_os_unmap(ids, room * sizeof *ids);
 }
 
-void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids)
+void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids, bool may_begin)
 {
     struct mt_os_mask mask;
     struct mt_thread *thread = NULL;
@@ -241,8 +242,14 @@ void mt_core_adopt(uint32_t tid, const uint32_t *ids, uint32_t n_ids)
         thread = known;
     }
     mt__unlock(&mask);
-    if (thread != NULL)
+    if (thread != NULL) {
         state_calls(thread, MT_RESYNC_START, ids, n_ids);
+        if (may_begin) {
+            thread->stated = n_ids;
+            thread->stated_id = n_ids > 0 ? ids[n_ids - 1] : 0;
+            mt_store_relaxed(&thread->slot->end, NULL); /* its first event takes the slow path */
+        }
+    }
     mt_os_restore_signals(&outer);
 }
 

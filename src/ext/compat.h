@@ -303,6 +303,11 @@ static inline PyObject *mt_code_qualname(PyCodeObject *code)
  * alive in between? From 3.12 on a method's is made anew for each event. */
 #define MT_PROFILE_HOLDS_CALLEE (PY_VERSION_HEX < 0x030c0000)
 
+/* Of a thread that waits for the GIL at the entry of a frame: may the frame's begin still come? Where
+ * a former recording, or another tool, had its events, the GIL is let go of before it: on 3.11, and
+ * from 3.13 on. */
+#define MT_STATED_MAY_BEGIN (PY_VERSION_HEX >= 0x030b0000)
+
 /* Was the frame left by an exception? `arg` is what came with its PyTrace_RETURN. */
 static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
 {

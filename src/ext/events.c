@@ -1,7 +1,7 @@
 /* events.c - the slow half of every engine: an event whose function has no valid id yet, or is
  * special. Runs on the thread that records.
  */
-#include "ext/hook.h"
+#include "ext/cfuncs.h"
 
 #include <errno.h>
 

@@ -11,7 +11,7 @@
  * To agree with the profile hook, C functions are builtin functions and method descriptors; what
  * else is callable (types, partial objects, slot wrappers) is recorded when asked for (--all-calls).
  */
-#include "ext/hook.h"
+#include "ext/cfuncs.h"
 
 #include <stdarg.h>
 

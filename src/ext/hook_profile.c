@@ -9,7 +9,7 @@
  * Generators and coroutines: each resumption is a call and each yield a return to this hook, so
  * they are recorded as begin and end.
  */
-#include "ext/hook.h"
+#include "ext/cfuncs.h"
 
 static inline void on_python(PyFrameObject *frame, enum mt_kind kind)
 {

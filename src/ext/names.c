@@ -2,7 +2,7 @@
  * kernel's, and when they change. Runs with the GIL, where there is one, on a thread that is out of
  * the hot path.
  */
-#include "ext/hook.h"
+#include "ext/cfuncs.h"
 
 /* ---- looks at the program's modules: new references; NULL: not there */
 
@@ -65,7 +65,7 @@ void mt__names_attached(void)
     struct mt_pending pending;
     uint32_t tid = mt_core_tid(), pid = mt_os_pid();
     PyCodeObject *off_stack = mt__off_stack; /* what is called here may be recorded, too */
-    mt__code_in_process(pid);
+    mt__cfuncs_in_process(pid);
     if (mt_core_inherit_name())
         return;
     mt_pending_save(&pending);

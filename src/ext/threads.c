@@ -102,7 +102,8 @@ static void adopt(PyThreadState *tstate, uint32_t tid)
 {
     uint32_t *ids, n;
     uint32_t count = mt__stack_of(tstate, &ids, &n);
-    mt_core_adopt(tid, ids, count);
+    bool all_ends = MT_HAVE_MONITORING || the_hook != NULL; /* the frame engine misses theirs */
+    mt_core_adopt(tid, ids, count, MT_STATED_MAY_BEGIN && all_ends && !mt__hide_open_calls);
     if (ids != NULL)
         mt_os_unmap(ids, n * sizeof *ids);
     mt__name_thread(tstate->thread_id, tid);

@@ -1,13 +1,13 @@
 /* histogram.h - how often calls took how long: counts by duration in a logarithmic scale.
  *
- * Each power of two, an octave, has MT__HIST_SUBS buckets of equal width; below 2 * MT__HIST_SUBS ns every
- * value has a bucket of its own. A bucket stands for its middle, so what is read out of a histogram is
- * wrong by less than 1 / (2 * MT__HIST_SUBS), 3.2 %.
+ * Each power of two, an octave, has MT__HIST_SUBS buckets of equal width; below 2 * MT__HIST_SUBS
+ * ns every value has a bucket of its own. A bucket stands for its middle, so what is read out of a
+ * histogram is wrong by less than 1 / (2 * MT__HIST_SUBS), 3.2 %.
  *
- * A function's calls are of a few octaves, so a histogram has only those between its shortest and its
- * longest duration, out of a pool. With 50,000 names histograms are most of a profile's memory, so counts
- * are of 16 bits, and what goes beyond is carried to a map that all histograms of a pool share.
- * Owned by one thread at a time.
+ * A function's calls are of a few octaves, so a histogram has only those between its shortest and
+ * its longest duration, out of a pool. With 50,000 names histograms are most of a profile's memory,
+ * so counts are of 16 bits, and what goes beyond is carried to a map that all histograms of a pool
+ * share. Owned by one thread at a time.
  */
 #ifndef MT_PROFILE_HISTOGRAM_H_
 #define MT_PROFILE_HISTOGRAM_H_
@@ -94,7 +94,8 @@ void mt__hist_sum_clear(struct mt__hist_sum *sum);
 void mt__hist_sum_add(struct mt__hist_sum *sum, const struct mt__histogram *hist,
                       const struct mt__octave_pool *pool, uint32_t owner);
 
-/* The smallest duration that at least `percent` (1 to 100) of the calls do not exceed; 0 without calls. */
+/* The smallest duration that at least `percent` (1 to 100) of the calls do not exceed; 0 without
+ * calls. */
 uint64_t mt__hist_percentile(const struct mt__hist_sum *sum, uint32_t percent);
 
 #endif /* MT_PROFILE_HISTOGRAM_H_ */

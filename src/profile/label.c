@@ -16,8 +16,8 @@ static const char *const core_types[] = {
     "weakproxy", "weakref", "wrapper_descriptor", "zip",
 };
 
-/* Types of the standard library's C modules, in the order of strcmp: a trace has their names without the
- * module, cProfile shows it. */
+/* Types of the standard library's C modules, in the order of strcmp: a trace has their names
+ * without the module, cProfile shows it. */
 static const struct module_type {
     const char *name, *module;
 } module_types[] = {

@@ -9,9 +9,9 @@
 /* The name in the code object (co_name): a qualified name's last part. Borrowed. */
 struct mt_text mt_label_short_name(const struct mt_func *func);
 
-/* A C function by cProfile's name: "<built-in method math.sqrt>", "<method 'append' of 'list' objects>".
- * A trace does not say whether the owner is a type or a module. It is taken for a type if it is one of
- * CPython's or its library's, or begins with a capital letter. */
+/* A C function by cProfile's name: "<built-in method math.sqrt>", "<method 'append' of 'list'
+ * objects>". A trace does not say whether the owner is a type or a module. It is taken for a
+ * type if it is one of CPython's or its library's, or begins with a capital letter. */
 void mt_label_builtin(const struct mt_func *func, struct mt_buf *out);
 
 /* "/srv/app.py:12(Class.method)", "{method 'append' of 'list' objects}". Any bytes. */

@@ -1,5 +1,5 @@
-/* pairs.c - the tables of a worker that are not by cell: pairs of caller and callee, and the slowest
- * calls. See state.h. */
+/* pairs.c - the tables of a worker that are not by cell: pairs of caller and callee, and the
+ * slowest calls. See state.h. */
 #include <stdlib.h>
 
 #include "profile/state.h"
@@ -81,7 +81,8 @@ static void sift_up(struct mt__slowest *slowest, size_t at)
 static void sift_down(struct mt__slowest *slowest)
 {
     for (size_t at = 0, child; (child = 2 * at + 1) < slowest->n; at = child) {
-        if (child + 1 < slowest->n && mt__slower(&slowest->calls[child], &slowest->calls[child + 1]))
+        if (child + 1 < slowest->n &&
+            mt__slower(&slowest->calls[child], &slowest->calls[child + 1]))
             child++;
         if (!mt__slower(&slowest->calls[at], &slowest->calls[child]))
             return;

@@ -1,7 +1,8 @@
-/* profile.c - runs of events into sums: the part of a profile that sees every event. See profile.h for
- * the rules, state.h for who owns what.
+/* profile.c - runs of events into sums: the part of a profile that sees every event. See profile.h
+ * for the rules, state.h for who owns what.
  *
- * With many names each event would wait for memory, so lines of the cache are asked for some events ahead.
+ * With many names each event would wait for memory, so lines of the cache are asked for some events
+ * ahead.
  */
 #include "profile/profile.h"
 
@@ -9,6 +10,9 @@
 
 #include "base/array.h"
 #include "profile/state.h"
+
+/* Left to itself, GCC makes calls of some, which costs a tenth. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* Below it, everything lies in the caches anyway. */
 #define MANY_CELLS 4096u
@@ -137,7 +141,8 @@ static void begin_round(struct feeder *feeder)
     }
 }
 
-static inline void begin_call(struct feeder *feeder, const struct mt_event *event, bool with_pairs)
+static ALWAYS_INLINE void begin_call(struct feeder *feeder, const struct mt_event *event,
+                                     bool with_pairs)
 {
     struct mt__open_track *open = feeder->open;
     if (MT_UNLIKELY(open->depth + 1 >= open->capacity) &&
@@ -192,14 +197,13 @@ static void add_to_pair(struct feeder *feeder, struct mt__frame *frame, uint64_t
     }
 }
 
-/* Sums up the call of a frame. `timed`: both its ends were seen. */
-static inline void add_call(struct feeder *feeder, struct mt__frame *frame, uint64_t dur_ns,
-                            bool timed, bool with_pairs)
+/* Sums up the call of a frame. `counts`: it began here; `timed`: both its ends were seen. */
+static ALWAYS_INLINE void add_call(struct feeder *feeder, struct mt__frame *frame, uint64_t dur_ns,
+                                   bool counts, bool timed, bool with_pairs)
 {
     struct mt__worker *worker = feeder->worker;
     struct mt__cell *cell = &worker->cells[frame->cell & MT__FRAME_CELL];
     uint64_t self_ns = dur_ns > frame->child_ns ? dur_ns - frame->child_ns : 0;
-    bool counts = !(frame->cell & MT__FRAME_REOPENED);
     cell->n_calls += counts;
     cell->self_ns += self_ns;
     if (MT_LIKELY(frame->cell & MT__FRAME_OUTER)) {
@@ -229,21 +233,34 @@ static void offer_slow(struct feeder *feeder, uint64_t dur_ns, uint64_t begin_ns
     mt__slowest_offer(&feeder->worker->slowest, &call);
 }
 
-static inline void end_call(struct feeder *feeder, const struct mt_event *event, bool with_pairs)
+/* Of which an end is missing, or which is no new call. */
+static void end_rare(struct feeder *feeder, struct mt__frame *frame, const struct mt_event *event,
+                     bool with_pairs)
+{
+    bool repaired = event->flags & MT_EVENT_REPAIRED, cut = event->flags & MT_EVENT_CUT;
+    bool counts = !(frame->cell & MT__FRAME_REOPENED), timed = counts && !repaired && !cut;
+    count_rare(feeder, frame->cell, repaired, cut);
+    add_call(feeder, frame, event->dur_ns, counts, timed, with_pairs);
+    if (event->dur_ns >= feeder->worker->slowest.threshold_ns && counts && !repaired)
+        offer_slow(feeder, event->dur_ns, event->ts_ns - event->dur_ns, event->func, cut);
+}
+
+static ALWAYS_INLINE void end_call(struct feeder *feeder, const struct mt_event *event,
+                                   bool with_pairs)
 {
     struct mt__open_track *open = feeder->open;
     if (MT_UNLIKELY(!open->depth))
         return;
     struct mt__frame *frame = &open->frames[open->depth--];
-    bool repaired = event->flags & MT_EVENT_REPAIRED, cut = event->flags & MT_EVENT_CUT;
-    bool timed = !repaired && !cut && !(frame->cell & MT__FRAME_REOPENED);
     frame[-1].child_ns += event->dur_ns;
-    if (MT_UNLIKELY(!timed || frame->cell & MT__FRAME_RESUMED))
-        count_rare(feeder, frame->cell, repaired, cut);
-    add_call(feeder, frame, event->dur_ns, timed, with_pairs);
-    bool is_offered = timed || (cut && !(frame->cell & MT__FRAME_REOPENED));
-    if (MT_UNLIKELY(event->dur_ns >= feeder->worker->slowest.threshold_ns) && is_offered)
-        offer_slow(feeder, event->dur_ns, event->ts_ns - event->dur_ns, event->func, cut);
+    if (MT_UNLIKELY(event->flags & (MT_EVENT_REPAIRED | MT_EVENT_CUT) ||
+                    frame->cell & (MT__FRAME_RESUMED | MT__FRAME_REOPENED))) {
+        end_rare(feeder, frame, event, with_pairs);
+        return;
+    }
+    add_call(feeder, frame, event->dur_ns, true, true, with_pairs);
+    if (MT_UNLIKELY(event->dur_ns >= feeder->worker->slowest.threshold_ns))
+        offer_slow(feeder, event->dur_ns, event->ts_ns - event->dur_ns, event->func, false);
 }
 
 /* ---- calls that never ended: they are told outermost first, and what the next one lasts is the
@@ -257,7 +274,8 @@ static void finish_unfinished(struct feeder *feeder, uint64_t child_ns)
         return;
     frame->child_ns += child_ns;
     count_rare(feeder, frame->cell, false, true);
-    add_call(feeder, frame, open->last_ns - open->unfinished_ns, false,
+    add_call(feeder, frame, open->last_ns - open->unfinished_ns,
+             !(frame->cell & MT__FRAME_REOPENED), false,
              feeder->profile->options.all_pairs || feeder->profile->options.marks);
 }
 
@@ -294,9 +312,8 @@ static inline void fetch_octave(const struct feeder *feeder, const struct mt_eve
         __builtin_prefetch(&hist->octaves[at], 1);
 }
 
-static inline __attribute__((always_inline)) void feed(struct feeder *feeder,
-                                                       const struct mt_run *run, bool with_pairs,
-                                                       bool ahead)
+static ALWAYS_INLINE void feed(struct feeder *feeder, const struct mt_run *run, bool with_pairs,
+                               bool ahead)
 {
     const struct mt_event *events = run->events;
     uint32_t n = run->n_events;

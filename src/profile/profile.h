@@ -5,26 +5,27 @@
  *     mt_profile_fold(profile, &result);
  *
  * Rules, which are cProfile's (docs/report.md tells them to users):
- *   - A call is counted when it ends, or is left open. A generator or coroutine that goes on is a call,
- *     too, which ends where it is suspended. A call that began before its events do (REOPENED) is not
- *     counted, but its time is.
- *   - Self time is a call's time without that of the calls it made. Cumulative time is a call's whole
- *     time, and counts only where no other call of the function is open on the track; those are the
- *     primitive calls.
- *   - A call that is left open lasts to the last event of its track; one that is cut where a slice ends
- *     (CUT) lasts to there and counts as left open, too.
- *   - Percentiles, maximum and mean are of single calls of which both ends were seen, so not of calls that
- *     are reopened, left open, or of which the end was guessed (REPAIRED).
+ *   - A call is counted when it ends, or is left open. A generator or coroutine that goes on is a
+ *     call, too, which ends where it is suspended. A call that began before its events do
+ *     (REOPENED) is not counted, but its time is.
+ *   - Self time is a call's time without that of the calls it made. Cumulative time is a call's
+ *     whole time, and counts only where no other call of the function is open on the track; those
+ *     are the primitive calls.
+ *   - A call that is left open lasts to the last event of its track; one that is cut where a slice
+ *     ends (CUT) lasts to there and counts as left open, too.
+ *   - Percentiles, maximum and mean are of single calls of which both ends were seen, so not of
+ *     calls that are reopened, left open, or of which the end was guessed (REPAIRED).
  *
- * What is counted together is called a key: a function, or what `key_of_func` says. Groups divide tracks:
- * there is a row for each key in each group.
+ * What is counted together is called a key: a function, or what `key_of_func` says. Groups divide
+ * tracks: there is a row for each key in each group.
  *
  * Threads: runs of one track are added one after the other, in their order (MT_NEEDS_SERIAL and
  * MT_NEEDS_PAIRS); runs of different tracks at the same time if their `worker` differs. All else on
  * one thread.
  *
  * Memory: 64 bytes for each key and worker, some 32 for each octave of durations that a key has
- * (histogram.h), 64 for each pair of caller and callee where those are asked for; 16 for each open call.
+ * (histogram.h), 64 for each pair of caller and callee where those are asked for; 16 for each open
+ * call.
  */
 #ifndef MT_PROFILE_PROFILE_H_
 #define MT_PROFILE_PROFILE_H_
@@ -50,7 +51,7 @@ struct mt_profile_options {
     uint32_t n_workers;                 /* mt_run.worker is below it */
     const uint32_t *key_of_func; /* by function; NULL: each function is a key */
     uint32_t n_keys;             /* where key_of_func is given */
-    const uint32_t *group_of_track; /* by track, or MT_NONE: leave it out. NULL: all are one group */
+    const uint32_t *group_of_track; /* by track; MT_NONE: leave it out. NULL: all are one group */
     uint32_t n_groups;              /* where group_of_track is given */
     bool all_pairs;                 /* count every pair */
     const uint8_t *marks;           /* by key; NULL: none */
@@ -77,7 +78,8 @@ struct mt_profile_row {
     uint32_t n_pairs;
 };
 
-/* Calls of `callee` by `caller`, both indexes of rows. Primitive: not within another call of this pair. */
+/* Calls of `callee` by `caller`, both indexes of rows. Primitive: not within another call of
+ * this pair. */
 struct mt_profile_pair {
     uint32_t caller, callee;
     uint64_t n_calls, n_primitive;

@@ -1,10 +1,10 @@
 /* state.h - what a profile remembers while it is fed. Private to this room.
  *
- * Sums are kept by worker and never touched by another one; the open calls of a track are kept by track
- * and handed from worker to worker by the driver, who feeds a track's runs one after the other. Whether
- * a key is open on the track at hand is a mark in the worker's own sums: it carries the number of the
- * worker's present round, and a worker that turns to another track begins a new round and marks
- * anew what is open there. So no track needs a mark for every key.
+ * Sums are kept by worker and never touched by another one; the open calls of a track are kept by
+ * track and handed from worker to worker by the driver, who feeds a track's runs one after the
+ * other. Whether a key is open on the track at hand is a mark in the worker's own sums: it carries
+ * the number of the worker's present round, and a worker that turns to another track begins a new
+ * round and marks anew what is open there. So no track needs a mark for every key.
  */
 #ifndef MT_PROFILE_STATE_H_
 #define MT_PROFILE_STATE_H_
@@ -100,7 +100,8 @@ struct mt_profile {
 };
 
 /* Whether calls from one key to another are counted as a pair. */
-static inline bool mt__wants_pair(const struct mt_profile *profile, uint32_t caller, uint32_t callee)
+static inline bool mt__wants_pair(const struct mt_profile *profile, uint32_t caller,
+                                  uint32_t callee)
 {
     const struct mt_profile_options *options = &profile->options;
     return options->all_pairs || options->marks[callee % profile->n_keys] & MT_PROFILE_CALLERS ||

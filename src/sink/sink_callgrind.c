@@ -1,7 +1,9 @@
-/* sink_callgrind.c - callgrind's profile format, for KCachegrind and callgrind_annotate: of each function
- * its own cost, and of each pair of caller and callee the calls and their inclusive cost. Cost is ns.
+/* sink_callgrind.c - callgrind's profile format, for KCachegrind and callgrind_annotate: of each
+ * function its own cost, and of each pair of caller and callee the calls and their inclusive cost.
+ * Cost is ns.
  *
- * A function has one line, that of its definition: a trace does not say from which line a call was made.
+ * A function has one line, that of its definition: a trace does not say from which line a call was
+ * made.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -326,7 +326,7 @@ static enum mt_status end(void *state, const struct mt_outcome *outcome, struct 
 const struct mt_sink mt_sink_perfetto = {
     .name = "perfetto",
     .suffix = ".perfetto-trace",
-    .summary = "Perfetto's own format, an eighth of the size",
+    .summary = "Perfetto's own format, a seventh of the size",
     .needs = MT_NEEDS_FIRST,
     .begin = begin,
     .chunk = chunk,

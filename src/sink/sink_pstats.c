@@ -1,10 +1,10 @@
-/* sink_pstats.c - what cProfile saves, for pstats.Stats and whatever else reads that: one marshalled
+/* sink_pstats.c - what cProfile saves, for pstats.Stats and others that read it: one marshalled
  *
  *     {(file, line, name): (primitive calls, calls, self, cumulative, callers), ...}
  *
- * with callers as {(file, line, name): (calls, primitive calls, self, cumulative), ...}. The counts change
- * places between the two, as cProfile has it. Times are seconds. The opcodes are those of marshal's
- * version 2 without references, which all versions of CPython read.
+ * with callers as {(file, line, name): (calls, primitive calls, self, cumulative), ...}. The counts
+ * change places between the two, as cProfile has it. Times are seconds. The opcodes are those of
+ * marshal's version 2 without references, which all versions of CPython read.
  *
  * What has the same key is one function, and was counted as one.
  */
@@ -28,7 +28,7 @@ struct pstats {
     uint32_t n_keys;
 };
 
-/* --------------------------------------------------------------------------------------- marshal */
+/* -------------------------------------------------------------------------------------- marshal */
 
 static void put_le(struct mt_buf *out, uint64_t value, unsigned n_bytes)
 {
@@ -87,7 +87,7 @@ static void put_tuple(struct mt_buf *out, uint32_t n)
     put_le(out, n, 4);
 }
 
-/* ------------------------------------------------------------------------------------------ keys */
+/* ----------------------------------------------------------------------------------------- keys */
 
 static void put_key(struct mt_buf *out, const struct mt_func *func, struct mt_buf *scratch)
 {
@@ -137,7 +137,7 @@ static bool set_keys(struct pstats *pstats)
     return good;
 }
 
-/* ---------------------------------------------------------------------------------- the interface */
+/* -------------------------------------------------------------------------------- the interface */
 
 static void free_pstats(struct pstats *pstats)
 {

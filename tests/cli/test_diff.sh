@@ -33,6 +33,19 @@ same "the comparisons" "$(several >out.txt 2>err.txt; cat err.txt)" ""
 same "their text" "$(cat out.txt)" "$(cat "$golden/diff.txt")"
 same "-j" "$(diff_of -j 5 -f json before after)" "$(diff_of -j 1 -f json before after)"
 
+# --- functions that are the same
+mkdir elsewhere
+"$PYTHON" - <<'PY' || n_wrong=$((n_wrong + 1))
+import os
+for name in os.listdir("after"):
+    with open("elsewhere/" + name, "wb") as f:
+        f.write(open("after/" + name, "rb").read().replace(b"/srv/", b"/opt/"))
+PY
+states() { diff_of -f csv "$@" | tr -d '\r' | tail -n +2 | sed -E 's/.*,(both|new|gone),([^,]*),.*/\1 \2/' | LC_ALL=C sort | tr '\n' ';'; }
+same "moved within its file" "$(states before after)" \
+  'both (unnamed);both <module>;both list.append;both numbers;both work.<locals>.step;gone posix.fork;new posix.farm;'
+same "in another directory, and moved" "$(states before elsewhere)" "$(states before after)"
+
 # --- for CI
 same "nothing has changed" "$(status diff_of --fail-above 0 --min-time 0 before before)" 0
 same "and nothing is said" "$(cat err.txt)" ""

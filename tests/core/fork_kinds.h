@@ -10,6 +10,11 @@
 
 enum fork_kind { FORK_LIBC, FORK_RAW, FORK_CLONE, FORK_CLONE3, N_FORK_KINDS };
 
+/* How many of them for a process with several threads. TSan's runtime does not hear of a raw fork
+ * either: in the child it waits for locks of threads that are not there, and reports races of what
+ * the kernel has cleared with what these did before. */
+#define N_FORK_KINDS_OF_THREADS (LAB_TSAN ? 1 : N_FORK_KINDS)
+
 pid_t fork_by(enum fork_kind kind);
 bool fork_seen(enum fork_kind kind); /* by the handlers */
 

@@ -151,7 +151,7 @@ LAB(test_while_four_threads_write)
     mt_core_file_id(file_id);
     struct lab_team *team = lab_team_start('P', 0, TEAM, 0, true, done);
     lab_team_wait(team, 1000);
-    for (enum fork_kind kind = 0; kind < N_FORK_KINDS; kind++) {
+    for (enum fork_kind kind = 0; kind < N_FORK_KINDS_OF_THREADS; kind++) {
         for (uint32_t n = 0; n < FORKS; n += BATCH) {
             struct fork_expect e[BATCH];
             for (uint32_t i = 0; i < BATCH; i++) {
@@ -214,7 +214,7 @@ LAB(test_four_threads_that_fork)
     for (uint32_t i = 0; i < 4; i++) {
         lab_writer_init(&f[i].w, 'P', i, NULL);
         f[i].w.renew = true;
-        f[i].kind = i == 3 ? FORK_LIBC : (enum fork_kind)i;
+        f[i].kind = i == 3 ? FORK_LIBC : (enum fork_kind)(i % N_FORK_KINDS_OF_THREADS);
         CHECK_EQ(pthread_create(&f[i].thread, NULL, forks_and_writes, &f[i]), 0);
     }
     for (uint32_t i = 0; i < 4; i++)

@@ -223,8 +223,8 @@ LAB(test_adopted_threads)
         ids[0] = define("outer");
         ids[1] = define("inner");
         for (uint32_t i = 0; i < 3; i++) {
-            mt_core_adopt(g[i].tid, ids, 2);
-            mt_core_adopt(g[i].tid, ids, 1); /* it has one */
+            mt_core_adopt(g[i].tid, ids, 2, false);
+            mt_core_adopt(g[i].tid, ids, 1, false); /* it has one */
             CHECK(mt_core_name_thread(g[i].tid, "guest", 5));
         }
         if (round == 0)

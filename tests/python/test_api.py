@@ -4,6 +4,7 @@ import glob
 import os
 import sys
 import textwrap
+import unittest
 
 from tests.python import harness, shapes, tracefile
 
@@ -252,6 +253,40 @@ class Threads(Api):
         self.assert_nested(traces)
         self.assertEqual({t.thread().count("work") for t in traces}, {200})
         self.assertTrue(all(t.end_tick >= r.tick for t in traces for thread in t.threads for r in thread.records))
+
+    @unittest.skipIf(harness.FREE_THREADED, "there threads state their own calls")
+    def test_begins_once(self):
+        """A thread waits for the GIL at the entry of a function that a recording has instrumented already, and
+        another recording begins: the call is stated as open there, and not begun a second time."""
+        self.run_api("""
+            import time
+            def entered(): pass
+            stop = False
+            def run():
+                while not stop: entered()
+            thread = threading.Thread(target=run)
+            thread.start()
+            sys.setswitchinterval(0.002)
+            tracers = [mtrace.Tracer(PLACE) for _ in range(5)]
+            tracers[0].start()
+            for before, after in zip(tracers, tracers[1:]):
+                time.sleep(0) # the thread runs, until it has to wait
+                while sys._current_frames()[thread.ident].f_code is not entered.__code__:
+                    time.sleep(0)
+                before.stop()
+                after.start()
+            time.sleep(0)
+            after.stop()
+            stop = True
+            thread.join()
+            """)
+        traces = self.read()
+        self.assertEqual(len(traces), 5)
+        self.assert_nested(traces)
+        for trace in traces:
+            for thread in trace.threads:
+                depths = {c.depth for c in thread.calls() if c.function.name == "entered"}
+                self.assertLessEqual(len(depths), 1, trace.path)
 
     def test_their_end(self):
         """threading's hook is taken back: threads that start after stop() have none."""
