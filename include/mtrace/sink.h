@@ -8,6 +8,7 @@
  *   2. its declaration below, and a row in src/sink/sinks.c
  *   3. tests/unit/test_sink_NAME.c: exact bytes for a small timeline made by hand
  *   4. a test in which a program that is not ours reads it back (tests/formats)
+ *   5. docs/formats.md, and FORMATS in docs/man/mtrace-merge.1
  *
  * Threads. The driver calls `begin`, then `chunk` from several threads at once, then `end`. What
  * `chunk` writes for one run must depend on that run and on what `begin` made only, since runs of

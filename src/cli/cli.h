@@ -4,6 +4,7 @@
  *   1. src/cli/cmd_NAME.c with `int mt_cmd_NAME(int argc, char **argv)`, argv[0] is the name
  *   2. its prototype below and its row in main.c
  *   3. tests/cli/test_NAME.sh
+ *   4. docs/man/mtrace-NAME.1, and its lines in docs/man/mtrace.1: tests/cli/test_man.sh compares
  */
 #ifndef MT_CLI_CLI_H_
 #define MT_CLI_CLI_H_
@@ -34,12 +35,13 @@ int mt_cmd_diff(int argc, char **argv);
 /* ------------------------------------------------------------------------------- options.c */
 
 /* An option of a command. Tables end with a zeroed row. `-x` and `--long`; a value is the next
- * argument, or follows `--long=` or `-x` directly. */
+ * argument, or follows `--long=` or `-x` directly. A row with the name "" is a heading for the rows
+ * behind it; its `help` is the text. */
 struct mt_option {
     char letter;             /* 0: none */
     const char *name;        /* long, without dashes; NULL: none */
     const char *value_name;  /* for --help; NULL: a switch; with ",..." at its end: a list */
-    const char *help;        /* one line */
+    const char *help;        /* a few words; wrapped if the line gets too long */
     bool *flag;              /* set by a switch */
     const char **value;      /* set by an option with a value; the last one counts. Of a list all
                               * count: joined by commas, on the heap, which is the caller's; NULL first */

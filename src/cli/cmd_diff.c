@@ -14,7 +14,7 @@ static const char synopsis[] = "mtrace diff [-n N] [--fail-above PCT] [--measure
 static const char summary[] =
     "Compares two runs per function: what changed from A to B, the largest change of self time\n"
     "first. A and B are .trace files or directories with such files; with --processes, the ids\n"
-    "of two processes that PATH... has.";
+    "of two processes in PATH...";
 
 #define DEFAULT_TOP 30
 #define DEFAULT_MIN_SHARE 0.01
@@ -225,20 +225,25 @@ int mt_cmd_diff(int argc, char **argv)
         {'n', "top", "N",
          "how many rows, 0 for all; default: 30, for json and csv all", NULL, &words.top},
         {0, "fail-above", "PCT",
-         "end with status 1 if a function, or all, took so much more", NULL, &words.fail_above},
+         "exit with 1 if a function, or all together, rose by more than PCT %", NULL,
+         &words.fail_above},
         {0, "measure", "M",
-         "of what: tottime (the default), cumtime, calls or p95", NULL, &words.measure},
+         "what --fail-above compares: tottime (the default), cumtime, calls or p95", NULL,
+         &words.measure},
         {0, "min-time", "T",
-         "by functions with this self time at least; default: 1% of all", NULL, &words.min_time},
+         "--fail-above skips functions with less self time; default: 1% of all", NULL,
+         &words.min_time},
         {'f', "format", "FORMAT",
          "table (the default), markdown, json or csv", NULL, &words.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
         {'j', "jobs", "N",
          "how many threads work on it; default: one for each core", NULL, &words.jobs},
         {0, "width", "N",
-         "shorten names to lines of N; default: the terminal's, else any", NULL, &words.width},
+         "shorten names to lines of N columns, 0: never; default: the terminal's", NULL,
+         &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
-        {0, "processes", NULL, "A and B are process ids of PATH...", &words.processes, NULL},
+        {0, "processes", NULL,
+         "A and B are the ids of two processes in PATH...", &words.processes, NULL},
         MT_SLICE_OPTIONS(slicing),
         {0},
     };

@@ -11,7 +11,8 @@ static const char synopsis[] =
     "mtrace merge [-f FORMAT] [-o FILE] [--events STYLE] [-j N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
     "Puts what the processes recorded on one timeline. PATH is a .trace file or a directory with such\n"
-    "files; they may still be growing. The format is FORMAT, else what FILE's suffix says, else chrome:";
+    "files; they may still be growing. The format is FORMAT, else what FILE's suffix says, else chrome.\n\n"
+    "formats and suffixes:";
 
 struct merge_options {
     const char *output, *format, *events, *jobs;
@@ -78,9 +79,9 @@ int mt_cmd_merge(int argc, char **argv)
     static struct merge_options merge; /* what leaves with wrong usage need not free its lists */
     merge.output = "-";
     const struct mt_option options[] = {
-        {'f', "format", "FORMAT", "one of the above", NULL, &merge.format},
+        {'f', "format", "FORMAT", "one of the list above", NULL, &merge.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &merge.output},
-        {0, "events", "STYLE", "of chrome: begin-end (the default) or complete", NULL,
+        {0, "events", "STYLE", "for chrome: begin-end (the default) or complete (X) events", NULL,
          &merge.events},
         {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
          &merge.jobs},

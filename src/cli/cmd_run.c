@@ -31,8 +31,8 @@
 #define EXIT_NOT_FOUND 127
 #define MERGE_NOTE_BYTES (32u << 20)
 
-static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--all-calls] [--python EXE] "
-                               "[-q] [--] COMMAND [ARG...]";
+static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--all-calls] "
+                               "[--python EXE] [-q] [--] COMMAND [ARG...]";
 static const char summary[] =
     "Runs COMMAND and records every Python and C function call of it and of what it starts.\n"
     "COMMAND is a .py file, -m MODULE or -c CODE (run by python3), or any program. Each process\n"
@@ -115,13 +115,15 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
 {
     const struct mt_option options[] = {
         {'d', "dir", "DIR", "the directory for the trace files; made if needed", NULL, &run->dir},
-        {'o', "output", "FILE", "merge into this timeline at the end", NULL, &run->output},
-        {0, "engine", "E", "auto, setprofile, monitoring (3.12+) or frame (3.9-3.11, --no-c)", NULL,
+        {'o', "output", "FILE", "merge into the timeline FILE at the end; its suffix is the format",
+         NULL, &run->output},
+        {0, "engine", "E",
+         "auto (the default), monitoring (3.12+), frame (3.9-3.11, with --no-c) or setprofile", NULL,
          &run->engine},
         {0, "no-c", NULL, "do not record calls of C functions", &run->no_c, NULL},
         {0, "all-calls", NULL, "record calls of types and other C objects, too (3.12+)",
          &run->all_calls, NULL},
-        {0, "python", "EXE", "instead of python3, for a .py file, -m and -c", NULL, &run->python},
+        {0, "python", "EXE", "run a .py file, -m or -c by EXE, not by python3", NULL, &run->python},
         {'q', "quiet", NULL, "no summary", &run->quiet, NULL},
         {0},
     };

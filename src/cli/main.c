@@ -21,11 +21,15 @@ static const struct command {
 static int help(void)
 {
     puts("usage: mtrace COMMAND [OPTION...] [ARGUMENT...]\n\n"
-         "Records every function call of every thread of every process of a Python program.\n\n"
+         "Records every function call of every thread and process of a Python program, and makes\n"
+         "timelines, profiles and tables of that.\n\n"
          "commands:");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    puts("\n`mtrace COMMAND --help` tells more of a command.");
+    puts("\noptions:\n"
+         "  -h, --help  this text\n"
+         "  --version   print the version\n\n"
+         "`mtrace COMMAND --help` tells how to use a command, `man mtrace-COMMAND` tells all of it.");
     return mt_cli_finish_stdout(MT_EXIT_OK);
 }
 

@@ -6,6 +6,48 @@
 
 #include "cli/cli.h"
 
+#define HELP_COLUMNS 100
+
+/* The bytes up to a place where the line may end: a space that is not between brackets. */
+static size_t unbroken_bytes(const char *text)
+{
+    size_t n = 0;
+    for (int depth = 0; text[n] && (depth > 0 || text[n] != ' '); n++)
+        depth += (text[n] == '[') - (text[n] == ']');
+    return n;
+}
+
+/* Goes on in `column`; further lines begin at `indent`. */
+static void put_wrapped(const char *text, size_t column, size_t indent)
+{
+    for (const char *at = text; *at;) {
+        size_t n = unbroken_bytes(at);
+        if (at > text && column + 1 + n > HELP_COLUMNS) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        } else if (at > text) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", (int)n, at);
+        column += n;
+        at += n + (at[n] == ' ');
+    }
+    putchar('\n');
+}
+
+/* Further lines begin below the first thing that follows "mtrace COMMAND". */
+static void print_usage(const char *synopsis)
+{
+    static const char before[] = "usage: ";
+    const char *command = strchr(synopsis, ' '), *rest = command ? strchr(command + 1, ' ') : NULL;
+    fputs(before, stdout);
+    put_wrapped(synopsis, sizeof before - 1,
+                sizeof before + (rest ? (size_t)(rest - synopsis) : 0));
+}
+
+#define HELP_INDENT 27
+
 static void print_option(const struct mt_option *option)
 {
     char left[48];
@@ -16,22 +58,45 @@ static void print_option(const struct mt_option *option)
         snprintf(left, sizeof left, "    --%s %s", option->name, value);
     else
         snprintf(left, sizeof left, "-%c %s", option->letter, value);
-    printf("  %-24s %s\n", left, option->help);
+    int n = printf("  %-24s ", left);
+    put_wrapped(option->help, n > 0 ? (size_t)n : 0, HELP_INDENT);
+}
+
+static bool is_row(const struct mt_option *option)
+{
+    return option->letter || option->name;
+}
+
+static bool is_heading(const struct mt_option *option)
+{
+    return !option->letter && option->name && !*option->name;
+}
+
+/* Up to the next heading or the end of the table, which is returned. */
+static const struct mt_option *print_group(const struct mt_option *options)
+{
+    for (; is_row(options) && !is_heading(options); options++)
+        print_option(options);
+    return options;
 }
 
 static void print_help(const struct mt_option *options, const char *synopsis, const char *summary)
 {
-    printf("usage: %s\n\n%s\n\noptions:\n", synopsis, summary);
-    for (; options->letter || options->name; options++)
-        print_option(options);
+    print_usage(synopsis);
+    printf("\n%s\n\noptions:\n", summary);
+    const struct mt_option *heading = print_group(options);
     printf("  %-24s %s\n", "-h, --help", "this text");
+    while (is_row(heading)) {
+        printf("\n%s:\n", heading->help);
+        heading = print_group(heading + 1);
+    }
 }
 
 static const struct mt_option *find_long(const struct mt_option *options, const char *name,
                                          size_t n_bytes)
 {
-    for (; options->letter || options->name; options++) {
-        if (options->name && strlen(options->name) == n_bytes &&
+    for (; is_row(options); options++) {
+        if (n_bytes && options->name && strlen(options->name) == n_bytes &&
             !memcmp(options->name, name, n_bytes))
             return options;
     }
@@ -40,7 +105,7 @@ static const struct mt_option *find_long(const struct mt_option *options, const 
 
 static const struct mt_option *find_letter(const struct mt_option *options, char letter)
 {
-    for (; options->letter || options->name; options++) {
+    for (; is_row(options); options++) {
         if (options->letter == letter)
             return options;
     }

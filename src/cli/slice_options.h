@@ -21,16 +21,19 @@ struct mt_slice_options {
 };
 
 #define MT_SLICE_OPTIONS(o)                                                                        \
-    {0, "from", "TIME", "from then on: 1.5s, 20ms, 300us, 10ns", NULL, &(o).from},                 \
+    {0, "", NULL, "slice options, for a part of the recording", NULL, NULL},                       \
+    {0, "from", "TIME", "from then on: 1.5s, 20ms, 300us or 10ns after the earliest event", NULL,  \
+     &(o).from},                                                                                   \
     {0, "to", "TIME", "up to then", NULL, &(o).to},                                                \
-    {0, "pid", "PID,...", "these processes", NULL, &(o).pids},                                     \
-    {0, "tid", "TID,...", "these threads", NULL, &(o).tids},                                       \
-    {0, "process", "NAME,...", "processes with these names; * and ? stand for others", NULL,       \
+    {0, "pid", "PID,...", "these processes only", NULL, &(o).pids},                                \
+    {0, "tid", "TID,...", "these threads only", NULL, &(o).tids},                                  \
+    {0, "process", "NAME,...", "processes with these names only; globs, as 'worker*'", NULL,       \
      &(o).processes},                                                                              \
-    {0, "thread", "NAME,...", "threads with these names", NULL, &(o).threads},                     \
+    {0, "thread", "NAME,...", "threads with these names only; globs", NULL, &(o).threads},         \
     {0, "min-duration", "TIME", "no calls that are shorter", NULL, &(o).min_duration},             \
-    {0, "max-depth", "N", "no calls within N others", NULL, &(o).max_depth},                       \
-    {0, "include", "GLOB,...", "these functions, by name or file", NULL, &(o).include},            \
+    {0, "max-depth", "N", "no calls with N or more shown calls around them", NULL,                 \
+     &(o).max_depth},                                                                              \
+    {0, "include", "GLOB,...", "these functions only, by name or file", NULL, &(o).include},       \
     {0, "exclude", "GLOB,...", "not these functions; what they call stays", NULL, &(o).exclude}
 
 /* MT_EXIT_OK; or says what is wrong, and MT_EXIT_USAGE or MT_EXIT_TROUBLE (no memory). */

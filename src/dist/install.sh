@@ -9,7 +9,7 @@ usage: ./bazelw run //:install -- --prefix DIR
 Installs under DIR, which is made if needed; a relative DIR means the folder you are in:
   DIR/bin/mtrace            the program
   DIR/lib/mtrace            its home: the Python package, with an extension for every CPython found
-  DIR/share/man/man1        the manual page
+  DIR/share/man/man1        the manual pages
   DIR/share/doc/mtrace      documents
 An mtrace that is there already is replaced.
 TEXT

@@ -5,7 +5,7 @@
 golden=$here/../golden
 mkdir good && cp -L "$golden"/*.trace good && chmod u+w good/*
 commands="merge report info check"
-formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z-]*\) .*/\1/p')
+formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z][a-z-]*\) .*/\1/p')
 has "this test reads the formats" "$formats" chrome
 
 # told STATUS MESSAGES PATH: what each command says of it, and how it ends

@@ -44,6 +44,7 @@ for command in run merge report diff info check; do
   same "$command --help" "$(status "$MTRACE" $command --help)" 0
   has "tells its usage" "$(cat out.txt)" "usage: mtrace $command" "options:" "--help"
   same "$command with an unknown option" "$(status "$MTRACE" $command --no-such-option)" 2
+  same "$command with an option without a name" "$(status "$MTRACE" $command --=x)" 2
 done
 same "help on a full disk" "$("$MTRACE" --help 2>/dev/null >/dev/full; echo $?)" 1
 

@@ -55,7 +55,7 @@ for slice in "--from 4us --to 9ms" "--min-duration 1us --pid 100" "--exclude num
 done
 
 # --- every format: what is left out is not even named
-formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z-]*\) .*/\1/p')
+formats=$("$MTRACE" merge --help | sed -n '/^usage/,/^options/s/^  \([a-z][a-z-]*\) .*/\1/p')
 has "this test reads the formats" "$formats" chrome
 for format in $formats; do
   "$MTRACE" merge -f "$format" --pid 101 traces >part.txt
