@@ -73,7 +73,7 @@ static void check_thread(const struct scan *s, const struct scan_thread *t)
 
 LAB(test_stop_while_threads_record)
 {
-    struct runner runners[THREADS];
+    struct runner runners[THREADS] = {0};
     struct lab_writer own;
     struct lab_set set;
     pthread_rwlockattr_t attributes;
