@@ -31,7 +31,7 @@ import tables
 import variants
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
 
-GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "emit", "merge")
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge")
 REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
@@ -99,6 +99,8 @@ def measure_costs(measured, only, options, two_cores):
         measured.costs["threads"] = costs.threads(python, folder, rounds, two_cores)
     if "storage" in only:
         measured.costs["storage"] = costs.storage(python, folder, rounds, viztracer and not options.quick)
+    if "openable" in only and viztracer:
+        measured.costs["openable"] = costs.openable(python, folder, rounds, two_cores)
 
 
 def measure_emit(folder, rounds):

@@ -12,7 +12,8 @@ from pythons import INSIDE, MTRACE, last_json, run
 from variants import UNTRACED, VIZTRACER
 
 MTRACE_RUN = "mtrace run"
-SHORT, LONG = 10, 160  # times that long.py runs the micro workloads: 0.4 and 7 million events
+SHORT, LONG = 10, 160  # times that long.py runs the micro workloads: 0.6 and 9 million events
+OPENABLE = 96  # the same, for 2.7 million calls
 
 
 def _inside(name):
@@ -160,4 +161,21 @@ def storage(python, folder, rounds, with_viztracer):
     if os.path.exists(timeline):
         os.unlink(timeline)
     _traces(folder)
+    return found
+
+
+def openable(python, folder, rounds, two_cores):
+    """Of a program with 2.7 million calls: {tool, format: seconds from its end to a file that a viewer
+    opens}. The merge has two cores, and so has VizTracer."""
+    found = {}
+    with cores(two_cores):
+        for _ in range(rounds):
+            for name, suffix in ((MTRACE_RUN + ", JSON", ".json"), (MTRACE_RUN + ", Perfetto", ".perfetto-trace"),
+                                 (VIZTRACER[True], ".json")):
+                timeline = os.path.join(folder, "openable" + suffix)
+                words = [MTRACE, "run", "-q", "-o", timeline, "--", python.exe]
+                if name == VIZTRACER[True]:
+                    words = [python.exe, "-m", "viztracer", "--quiet", "--tracer_entries", "10000000", "-o", timeline]
+                found.setdefault(name, []).append(_long(python, folder, words, OPENABLE)[0])
+                os.unlink(timeline)
     return found

@@ -114,6 +114,11 @@ def _cost_targets(python, costs):
         for length in ("short", "long"):
             added = _difference(found, "%s, %s" % (length, MTRACE_RUN), "%s, %s" % (length, UNTRACED), 1 / 1024)
             yield Target("peak memory added, %s program" % length, added, 8, True, "MB")
+    if "openable" in costs:
+        found = costs["openable"]
+        for name, target in (("JSON", 20), ("Perfetto", 40)):
+            sooner = [a / b for a, b in zip(found[VIZTRACER[True]], found["%s, %s" % (MTRACE_RUN, name)])]
+            yield Target("VizTracer's wait for a file / ours, %s, 2.7 M calls" % name, figure(sooner), target, False, "")
     if "fork" in costs:
         added = _difference(costs["fork"], MTRACE_RUN, UNTRACED, 1e6)
         empty = figure(costs["fork"]["empty file"]).median * 1e6

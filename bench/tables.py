@@ -85,6 +85,8 @@ def costs(found):
         rows.append(["calls per second, %s thread(s)" % name, spread(figure([v / 1e6 for v in values]), "M"), ""])
     if "storage" in found:
         rows += _storage(found["storage"])
+    for name, values in found.get("openable", {}).items():
+        rows.append(["from the end of 2.7 M calls to a file to open, " + name, spread(figure(values), "s"), ""])
     yield "#### Beside the time"
     yield ""
     yield from table(["", "", "added"], rows)
