@@ -101,6 +101,7 @@ class Profilers(Hooks):
         self.assertEqual(trace.n_displaced, 2 if self.gives_way() else 0)
         self.check()
 
+    @unittest.skipIf(harness.FREE_THREADED, "CPython 3.13.5t hangs in this program by itself, in 2 of 60 untraced runs")
     def test_cprofile_in_a_thread(self):
         """While the main thread waits, and so cannot be asked to look after the others."""
         self.same("""
