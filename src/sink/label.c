@@ -8,15 +8,6 @@ static void append(struct mt_buf *out, const struct mt_text *text)
     mt_buf_append(out, text->data, text->n_bytes);
 }
 
-void mt__label_func(struct mt_buf *out, const struct mt_func *func)
-{
-    if (func->owner.n_bytes) {
-        append(out, &func->owner);
-        mt_buf_append_char(out, '.');
-    }
-    append(out, &func->name);
-}
-
 static void append_ids(struct mt_buf *out, const char *kind, uint32_t shown, uint32_t real)
 {
     if (shown == real)

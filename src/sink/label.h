@@ -1,13 +1,10 @@
-/* label.h - what functions, processes and threads are called. The texts are appended as they are in
+/* label.h - what processes and threads are called (functions: profile/label.h). The texts are appended as they are in
  * the trace, so the sink has yet to escape them. */
 #ifndef MT_SINK_LABEL_H_
 #define MT_SINK_LABEL_H_
 
 #include "base/buf.h"
 #include "mtrace/event.h"
-
-/* "Class.method", "list.append". */
-void mt__label_func(struct mt_buf *out, const struct mt_func *func);
 
 /* For formats that have one text for each. "app (17)": the name and the pid as shown;
  * "app (4194305, pid 17)" where it is not the real one; " on HOST" where there are several. */

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "profile/label.h"
 #include "sink/label.h"
 #include "sink/perfetto.h"
 #include "sink/proto.h"
@@ -207,7 +208,7 @@ static inline const struct mt_event *put_events(struct writer *writer, char *sta
 static void intern_func(struct mt_buf *out, const struct mt_func *func, uint64_t iid)
 {
     struct mt_buf name = {0};
-    mt__label_func(&name, func);
+    mt_label_put_name(func, &name);
     size_t interned = mt__proto_open(out, PACKET_INTERNED_DATA);
     size_t entry = mt__proto_open(out, INTERNED_NAMES);
     mt__proto_number(out, INTERNED_IID, iid);
@@ -326,7 +327,7 @@ static enum mt_status end(void *state, const struct mt_outcome *outcome, struct 
 const struct mt_sink mt_sink_perfetto = {
     .name = "perfetto",
     .suffix = ".perfetto-trace",
-    .summary = "Perfetto's own format, a seventh of the size",
+    .summary = "Perfetto's own format, a sixth of the size",
     .needs = MT_NEEDS_FIRST,
     .begin = begin,
     .chunk = chunk,

@@ -21,6 +21,7 @@
 #include "base/array.h"
 #include "base/json.h"
 #include "mtrace/sink.h"
+#include "profile/label.h"
 #include "sink/label.h"
 
 #define NS_PER_MS 1000000u
@@ -246,7 +247,7 @@ static void append_frames(struct mt_buf *out, const struct mt_timeline *timeline
     for (uint32_t i = 0; i < timeline->n_funcs; i++) {
         const struct mt_func *func = &timeline->funcs[i];
         mt_buf_clear(&label);
-        mt__label_func(&label, func);
+        mt_label_put_name(func, &label);
         mt_buf_append_text(out, "{\"name\":");
         mt_json_string(out, label.data, label.n_bytes);
         if (func->file.n_bytes) {

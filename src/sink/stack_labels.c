@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/utf8.h"
+#include "profile/label.h"
 #include "sink/label.h"
 
 /* U+0080 to U+009F are control characters; U+2028 and U+2029 end lines. */
@@ -37,7 +38,7 @@ static void append_clean(struct mt_buf *out, const char *text, size_t n_bytes, b
 static void append_label(struct mt_buf *out, struct mt_buf *scratch, const struct mt_func *func)
 {
     mt_buf_clear(scratch);
-    mt__label_func(scratch, func);
+    mt_label_put_name(func, scratch);
     mt_buf_append_char(out, ';');
     append_clean(out, scratch->data, scratch->n_bytes, false);
     if (func->file.n_bytes) {
