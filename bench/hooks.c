@@ -42,8 +42,7 @@ static int profile_clock(PyObject *self, PyFrameObject *frame, int what, PyObjec
 
 #if PY_VERSION_HEX >= 0x030c0000
 struct callback {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
 };
 
 static PyObject *monitoring_empty(PyObject *self, PyObject *const *args, size_t n, PyObject *names)
@@ -150,11 +149,8 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "_mtbench",
-    .m_doc = "Hooks that record nothing.",
-    .m_methods = methods,
-    .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "_mtbench", .m_doc = "Hooks that record nothing.",
+    .m_methods = methods,  .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__mtbench(void);

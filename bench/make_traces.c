@@ -194,7 +194,8 @@ static void put_names(int fd, uint32_t n_names)
 static uint64_t next_record(struct thread *thread, const struct wanted *wanted)
 {
     uint32_t bits = draw();
-    uint64_t delta = 1 + (uint64_t)(bits >> 8) * (2 * wanted->ns * TICK_HZ / 1000000000) / (1u << 24);
+    uint64_t delta = 1 +
+                     (uint64_t)(bits >> 8) * (2 * wanted->ns * TICK_HZ / 1000000000) / (1u << 24);
     bool begins = bits & 1;
     if (!thread->depth)
         begins = true;
@@ -243,7 +244,8 @@ static uint64_t make_file(const char *directory, uint32_t pid, const struct want
     put_header(fd, pid);
     put_names(fd, (uint32_t)wanted->names);
     for (uint32_t i = 0; i < wanted->threads; i++) {
-        threads[i] = (struct thread){.tid = pid + i, .tick = START_TICK + i * 1000, .n_left = n_each};
+        threads[i] = (struct thread){
+            .tid = pid + i, .tick = START_TICK + i * 1000, .n_left = n_each};
     }
     for (bool more = n_each; more;) {
         more = false;

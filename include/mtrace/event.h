@@ -71,9 +71,10 @@ struct mt_process {
     uint32_t first_file; /* index into the set's files (reader.h) */
     uint32_t n_files;
     struct mt_text name; /* the latest it gave itself, else its program's */
-    struct mt_text host; /* its name; "web1 (boot 2)" where several boots of a host are in the set */
-    uint64_t start_ns;      /* when recording began */
-    uint64_t n_lost;        /* events, all threads, also those that have no track */
+    struct mt_text
+        host;          /* its name; "web1 (boot 2)" where several boots of a host are in the set */
+    uint64_t start_ns; /* when recording began */
+    uint64_t n_lost;   /* events, all threads, also those that have no track */
     uint64_t first_lost_ns; /* these three: only where n_lost is not 0 */
     uint64_t last_lost_ns;
     uint32_t loss_reason; /* the latest, enum mt_loss */
@@ -99,8 +100,8 @@ struct mt_timeline {
     uint32_t n_processes;
     uint32_t n_tracks;
     uint32_t n_funcs;
-    uint32_t n_hosts;       /* how many hosts and boots the set spans */
-    uint64_t zero_real_ns;  /* CLOCK_REALTIME at the timeline's zero */
+    uint32_t n_hosts;      /* how many hosts and boots the set spans */
+    uint64_t zero_real_ns; /* CLOCK_REALTIME at the timeline's zero */
 };
 
 enum mt_event_type {
@@ -111,22 +112,23 @@ enum mt_event_type {
                           * outermost first: a call that never ended, ts_ns is when it began */
 };
 
-#define MT_EVENT_REOPENED 1u  /* BEGIN and END: the call began earlier, see struct mt_resync_payload; or
-                               * it was open already where a slice begins (reader.h) */
+#define MT_EVENT_REOPENED                                                                          \
+    1u /* BEGIN and END: the call began earlier, see struct mt_resync_payload; or                  \
+        * it was open already where a slice begins (reader.h) */
 #define MT_EVENT_RESUME 2u    /* BEGIN: a generator or coroutine goes on; not a new call */
 #define MT_EVENT_SUSPEND 4u   /* END: a generator or coroutine yields */
 #define MT_EVENT_EXCEPTION 8u /* END: by an exception */
 #define MT_EVENT_REPAIRED 16u /* END: no record says so, but the call must have ended by then */
-#define MT_EVENT_FIRST 32u /* BEGIN: the first of its function on its track (MT_NEEDS_FIRST) */
-#define MT_EVENT_CUT 64u /* END: the call goes on, but a slice ends here (reader.h) */
+#define MT_EVENT_FIRST 32u    /* BEGIN: the first of its function on its track (MT_NEEDS_FIRST) */
+#define MT_EVENT_CUT 64u      /* END: the call goes on, but a slice ends here (reader.h) */
 
 /* What MT_EVENT_LOST refers to. */
 struct mt_event_lost {
-    uint64_t n_events;  /* 0: not known */
-    uint64_t until_ns;  /* when the last of them was lost; at least the event's ts_ns */
-    uint32_t reason;    /* enum mt_loss; MT_LOSS_NONE: a part of the file is missing */
-    uint32_t error;     /* errno, or 0 */
-    const char *text;   /* the reason as a sentence without full stop */
+    uint64_t n_events; /* 0: not known */
+    uint64_t until_ns; /* when the last of them was lost; at least the event's ts_ns */
+    uint32_t reason;   /* enum mt_loss; MT_LOSS_NONE: a part of the file is missing */
+    uint32_t error;    /* errno, or 0 */
+    const char *text;  /* the reason as a sentence without full stop */
 };
 
 struct mt_event {
@@ -135,9 +137,9 @@ struct mt_event {
         uint64_t dur_ns;                  /* END: since its BEGIN on this track */
         const struct mt_event_lost *lost; /* LOST: valid until the sink's call returns */
     };
-    uint32_t func; /* index into the timeline's funcs */
+    uint32_t func;  /* index into the timeline's funcs */
     uint16_t flags; /* MT_EVENT_... */
-    uint16_t type; /* enum mt_event_type */
+    uint16_t type;  /* enum mt_event_type */
 };
 
 /* An arrow from the call that started a process to that process's first call. At both ends a call is
@@ -157,11 +159,13 @@ struct mt_outcome {
 };
 
 /* What a sink needs beyond the balanced events of each track (sink.h, mt_walk_new). */
-#define MT_NEEDS_PAIRS 1u  /* MT_EVENT_UNFINISHED; with END.dur_ns that is each call from both ends */
-#define MT_NEEDS_FIRST 2u  /* MT_EVENT_FIRST */
-#define MT_NEEDS_SERIAL 4u /* runs of a track one after the other, see mt_sink.chunk */
+#define MT_NEEDS_PAIRS                                                                             \
+    1u /* MT_EVENT_UNFINISHED; with END.dur_ns that is each call from both ends */
+#define MT_NEEDS_FIRST 2u        /* MT_EVENT_FIRST */
+#define MT_NEEDS_SERIAL 4u       /* runs of a track one after the other, see mt_sink.chunk */
 #define MT_NEEDS_WHOLE_TRACKS 8u /* all runs of a track before those of the next, in their order */
-#define MT_NEEDS_NO_ORDER 16u /* chunk() writes nothing: tracks may take turns as it suits the threads */
+#define MT_NEEDS_NO_ORDER                                                                          \
+    16u /* chunk() writes nothing: tracks may take turns as it suits the threads */
 
 /* Consecutive events of one track. */
 struct mt_run {
@@ -170,7 +174,7 @@ struct mt_run {
     uint32_t n_events; /* may be 0 */
     uint32_t track;
     uint32_t worker; /* two runs with the same number are never handled at the same time */
-    bool first; /* the track begins, or ends, with this run */
+    bool first;      /* the track begins, or ends, with this run */
     bool last;
 };
 

@@ -250,7 +250,7 @@ struct mt_def_text { /* the text follows */
     uint32_t n_bytes;
     uint32_t reserved;
 };
-struct mt_def_code { /* the qualified name follows */
+struct mt_def_code {  /* the qualified name follows */
     uint32_t file_id; /* a string, 0: none */
     uint32_t first_line;
     uint32_t flags; /* co_flags */
@@ -261,8 +261,8 @@ struct mt_def_cfunc { /* the owner (module or defining type, may be empty), then
     uint32_t name_bytes;
 };
 struct mt_def_name { /* the text follows */
-    uint64_t tick; /* absolute: since when */
-    uint32_t tid;  /* MT_DEF_THREAD: the kernel's id, else 0 */
+    uint64_t tick;   /* absolute: since when */
+    uint32_t tid;    /* MT_DEF_THREAD: the kernel's id, else 0 */
     uint32_t n_bytes;
 };
 
@@ -371,7 +371,7 @@ struct mt_file_header {
     uint32_t loss_error;      /* errno of it, or 0 */
     uint64_t first_lost_tick; /* 0: none */
     uint64_t last_lost_tick;
-    uint32_t flags; /* MT_FLAG_... */
+    uint32_t flags;       /* MT_FLAG_... */
     uint32_t n_displaced; /* how often a hook of the program's own displaced ours */
     uint64_t end_tick;
     uint8_t reserved1[16];

@@ -97,11 +97,11 @@ struct mt_file_info {
     uint64_t n_bytes;                    /* of the file */
     uint32_t n_chunks;
     uint32_t n_threads;
-    uint32_t n_defs;    /* code objects and C functions */
-    uint32_t n_notes;   /* mt_set_note */
-    uint32_t process;   /* index into the timeline's processes */
-    uint64_t start_ns;  /* of the timeline: when the file was made, or its first event */
-    uint64_t end_ns;    /* the end of recording, or the last event */
+    uint32_t n_defs;   /* code objects and C functions */
+    uint32_t n_notes;  /* mt_set_note */
+    uint32_t process;  /* index into the timeline's processes */
+    uint64_t start_ns; /* of the timeline: when the file was made, or its first event */
+    uint64_t end_ns;   /* the end of recording, or the last event */
 };
 uint32_t mt_set_n_files(const struct mt_set *set);
 void mt_set_file(const struct mt_set *set, uint32_t file_idx, struct mt_file_info *out);
@@ -158,12 +158,12 @@ struct mt_counts {
     uint64_t n_events;       /* records of calls, without those of calls that began earlier */
     uint64_t n_python_calls; /* begins; resumed and reopened calls are not counted */
     uint64_t n_c_calls;
-    uint64_t n_unfinished;   /* calls that were open at the end */
-    uint64_t n_lost;         /* as the thread's own records say */
-    uint64_t n_losses;       /* how many times events were lost, and parts of files missing */
-    uint64_t n_repaired;     /* calls that must have ended, but no record says so */
-    uint64_t n_dropped;      /* ends without a call */
-    uint64_t n_unknown_ids;  /* records whose function has no definition */
+    uint64_t n_unfinished;    /* calls that were open at the end */
+    uint64_t n_lost;          /* as the thread's own records say */
+    uint64_t n_losses;        /* how many times events were lost, and parts of files missing */
+    uint64_t n_repaired;      /* calls that must have ended, but no record says so */
+    uint64_t n_dropped;       /* ends without a call */
+    uint64_t n_unknown_ids;   /* records whose function has no definition */
     uint64_t n_unknown_kinds; /* records that this reader had to skip */
 };
 void mt_counts_add(struct mt_counts *sum, const struct mt_counts *counts);
@@ -254,8 +254,8 @@ struct mt_record {
     uint64_t ts_ns;
     uint32_t thread; /* number in the file */
     uint32_t tid;
-    uint32_t kind;   /* enum mt_kind; others are possible */
-    uint32_t id;     /* MT_KIND_EXT: subtype and words */
+    uint32_t kind; /* enum mt_kind; others are possible */
+    uint32_t id;   /* MT_KIND_EXT: subtype and words */
     uint32_t n_payload;
     const uint64_t *payload;    /* valid during the call */
     const struct mt_func *func; /* NULL where the kind has none */

@@ -34,8 +34,7 @@ uint32_t *mt_map_find(const struct mt_map *map, uint64_t key)
 
 static bool enlarge(struct mt_map *map)
 {
-    struct mt_map larger = {.n_slots = map->n_slots ? map->n_slots * 2 : 16,
-                            .n_used = map->n_used};
+    struct mt_map larger = {.n_slots = map->n_slots ? map->n_slots * 2 : 16, .n_used = map->n_used};
     larger.slots = calloc(larger.n_slots, sizeof *larger.slots);
     if (!larger.slots)
         return false;

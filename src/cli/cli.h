@@ -38,13 +38,14 @@ int mt_cmd_diff(int argc, char **argv);
  * argument, or follows `--long=` or `-x` directly. A row with the name "" is a heading for the rows
  * behind it; its `help` is the text. */
 struct mt_option {
-    char letter;             /* 0: none */
-    const char *name;        /* long, without dashes; NULL: none */
-    const char *value_name;  /* for --help; NULL: a switch; with ",..." at its end: a list */
-    const char *help;        /* a few words; wrapped if the line gets too long */
-    bool *flag;              /* set by a switch */
-    const char **value;      /* set by an option with a value; the last one counts. Of a list all
-                              * count: joined by commas, on the heap, which is the caller's; NULL first */
+    char letter;            /* 0: none */
+    const char *name;       /* long, without dashes; NULL: none */
+    const char *value_name; /* for --help; NULL: a switch; with ",..." at its end: a list */
+    const char *help;       /* a few words; wrapped if the line gets too long */
+    bool *flag;             /* set by a switch */
+    const char *
+        *value; /* set by an option with a value; the last one counts. Of a list all
+                 * count: joined by commas, on the heap, which is the caller's; NULL first */
 };
 
 /* Takes the options out of argv and moves the operands to argv[1..]; `--` ends the options. With
@@ -92,9 +93,9 @@ void mt_cli_formats_text(struct mt_buf *out);
 struct mt_feed {
     struct mt_set *set;
     const struct mt_sink *sink;
-    const void *options; /* struct mt_job */
+    const void *options;          /* struct mt_job */
     const struct mt_codec *codec; /* NULL: what the sink writes is handed on as it is */
-    uint32_t n_workers;  /* threads that read and format; 0: one for each core that we may use */
+    uint32_t n_workers; /* threads that read and format; 0: one for each core that we may use */
     /* Takes what the sink writes, in order, one call at a time, on any thread. False: nobody wants
      * more, everything ends soon. NULL where the sink writes nothing. */
     bool (*write)(void *context, const char *data, size_t n_bytes);
@@ -115,7 +116,7 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths);
 struct mt_merge {
     struct mt_format format;
     const void *options; /* struct mt_job */
-    uint32_t n_workers; /* struct mt_feed */
+    uint32_t n_workers;  /* struct mt_feed */
     bool shows_progress; /* on a terminal */
 };
 
@@ -130,8 +131,8 @@ int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_m
 /* ---------------------------------------------------------------------------------- text.c */
 
 /* Numbers for people, into the caller's buffer (at least 32 bytes); they return it. */
-const char *mt_cli_bytes_text(uint64_t n_bytes, char *text, size_t size); /* "3.1 MB" */
-const char *mt_cli_count_text(uint64_t n, char *text, size_t size);       /* "1,234,567" */
+const char *mt_cli_bytes_text(uint64_t n_bytes, char *text, size_t size);   /* "3.1 MB" */
+const char *mt_cli_count_text(uint64_t n, char *text, size_t size);         /* "1,234,567" */
 const char *mt_cli_duration_text(uint64_t dur_ns, char *text, size_t size); /* "1.250 s" */
 
 #endif /* MT_CLI_CLI_H_ */

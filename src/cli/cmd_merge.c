@@ -64,7 +64,8 @@ static int merge_paths(char **paths, int n_paths, const struct merge_options *me
     if (!set)
         return MT_EXIT_TROUBLE;
     /* Nothing that could be read: no output that looks like a result. */
-    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&merge->slicing, set))
+    if ((!mt_set_n_files(set) && mt_set_n_errors(set)) ||
+        !mt_slice_options_apply(&merge->slicing, set))
         exit_status = MT_EXIT_TROUBLE;
     else if (!strcmp(merge->output, "-"))
         exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", how);
@@ -95,7 +96,8 @@ int mt_cmd_merge(int argc, char **argv)
     mt_buf_printf(&text, "%s\n", summary);
     mt_cli_formats_text(&text);
     text.n_bytes -= text.n_bytes > 0; /* --help has a line's end of its own */
-    int n = mt_options_parse(argc, argv, options, synopsis, mt_buf_text(&text), false, &exit_status);
+    int n = mt_options_parse(argc, argv, options, synopsis, mt_buf_text(&text), false,
+                             &exit_status);
     mt_buf_fini(&text);
     if (n < 0)
         return exit_status;

@@ -41,12 +41,14 @@ static int named(const struct name *names, const char *wanted)
 
 /* With the other names that pstats has for some of them. */
 static const struct name sorts[] = {
-    {"ncalls", MT_SORT_NCALLS},   {"calls", MT_SORT_NCALLS},      {"tottime", MT_SORT_TOTTIME},
-    {"time", MT_SORT_TOTTIME},    {"cumtime", MT_SORT_CUMTIME},   {"cumulative", MT_SORT_CUMTIME},
-    {"percall", MT_SORT_PERCALL}, {"mean", MT_SORT_MEAN},         {"p50", MT_SORT_P50},
-    {"p95", MT_SORT_P95},         {"p99", MT_SORT_P99},           {"max", MT_SORT_MAX},
-    {"name", MT_SORT_NAME},       {"file", MT_SORT_FILE},         {"filename", MT_SORT_FILE},
-    {NULL, 0},
+    {"ncalls", MT_SORT_NCALLS},   {"calls", MT_SORT_NCALLS},
+    {"tottime", MT_SORT_TOTTIME}, {"time", MT_SORT_TOTTIME},
+    {"cumtime", MT_SORT_CUMTIME}, {"cumulative", MT_SORT_CUMTIME},
+    {"percall", MT_SORT_PERCALL}, {"mean", MT_SORT_MEAN},
+    {"p50", MT_SORT_P50},         {"p95", MT_SORT_P95},
+    {"p99", MT_SORT_P99},         {"max", MT_SORT_MAX},
+    {"name", MT_SORT_NAME},       {"file", MT_SORT_FILE},
+    {"filename", MT_SORT_FILE},   {NULL, 0},
 };
 static const struct name kinds[] = {
     {"function", MT_REPORT_FUNCTIONS},
@@ -69,13 +71,15 @@ static bool understand(const struct words *words, struct mt_report *report, uint
     int n_questions = !!words->by + !!words->callers + !!words->callees + !!words->slowest;
     bool for_programs = false;
     if (sort < 0)
-        mt_cli_usage("report", "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, "
-                     "max, name or file, not %s", words->sort);
+        mt_cli_usage("report",
+                     "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, "
+                     "max, name or file, not %s",
+                     words->sort);
     else if (kind < 0)
         mt_cli_usage("report", "--by is function, process, thread or file, not %s", words->by);
     else if (n_questions > 1)
         mt_cli_usage("report", "--by, --callers, --callees and --slowest are different reports; "
-                     "ask for one");
+                               "ask for one");
     else if (!mt_table_format_named(words->format, &report->format))
         mt_cli_usage("report", "-f is table, markdown, json or csv, not %s", words->format);
     else if (words->jobs && (!parse_number(words->jobs, n_workers) || !*n_workers))
@@ -114,26 +118,25 @@ int mt_cmd_report(int argc, char **argv)
          "ncalls, tottime (the default), cumtime, percall, mean, p50, p95, p99, max, name, file",
          NULL, &words.sort},
         {'n', "top", "N",
-         "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all",
-         NULL, &words.top},
-        {'p', "percentiles", NULL,
-         "show mean, p50, p95, p99 and max of single calls, too", &words.durations, NULL},
-        {0, "by", "WHAT",
-         "a row for each function (the default), process, thread or file", NULL, &words.by},
-        {0, "callers", "NAME",
-         "instead, who called the functions of that name, or glob", NULL, &words.callers},
-        {0, "callees", "NAME",
-         "instead, whom the functions of that name, or glob, called", NULL, &words.callees},
-        {0, "slowest", "N",
-         "instead, the N slowest single calls, with time and place", NULL, &words.slowest},
-        {'f', "format", "FORMAT",
-         "table (the default), markdown, json or csv", NULL, &words.format},
+         "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all", NULL,
+         &words.top},
+        {'p', "percentiles", NULL, "show mean, p50, p95, p99 and max of single calls, too",
+         &words.durations, NULL},
+        {0, "by", "WHAT", "a row for each function (the default), process, thread or file", NULL,
+         &words.by},
+        {0, "callers", "NAME", "instead, who called the functions of that name, or glob", NULL,
+         &words.callers},
+        {0, "callees", "NAME", "instead, whom the functions of that name, or glob, called", NULL,
+         &words.callees},
+        {0, "slowest", "N", "instead, the N slowest single calls, with time and place", NULL,
+         &words.slowest},
+        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL,
+         &words.format},
         {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
-        {'j', "jobs", "N",
-         "how many threads work on it; default: one for each core", NULL, &words.jobs},
-        {0, "width", "N",
-         "shorten names to lines of N columns, 0: never; default: the terminal's", NULL,
-         &words.width},
+        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
+         &words.jobs},
+        {0, "width", "N", "shorten names to lines of N columns, 0: never; default: the terminal's",
+         NULL, &words.width},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
         MT_SLICE_OPTIONS(slicing),
         {0},

@@ -83,10 +83,9 @@ static bool is_python_command(const char *first)
 
 static bool is_engine(const char *name)
 {
-    static const char *const names[] = {
-        "auto",
+    static const char *const names[] = {"auto",
 #define X(name, number, text) [number] = text,
-        MT_ENGINE_MAP(X)
+                                        MT_ENGINE_MAP(X)
 #undef X
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -118,8 +117,8 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         {'o', "output", "FILE", "merge into the timeline FILE at the end; its suffix is the format",
          NULL, &run->output},
         {0, "engine", "E",
-         "auto (the default), monitoring (3.12+), frame (3.9-3.11, with --no-c) or setprofile", NULL,
-         &run->engine},
+         "auto (the default), monitoring (3.12+), frame (3.9-3.11, with --no-c) or setprofile",
+         NULL, &run->engine},
         {0, "no-c", NULL, "do not record calls of C functions", &run->no_c, NULL},
         {0, "all-calls", NULL, "record calls of types and other C objects, too (3.12+)",
          &run->all_calls, NULL},
@@ -236,8 +235,8 @@ static bool environment_make(struct environment *env, const struct run_options *
         snprintf(id + 2 * i, 3, "%02x", run_id[i]);
     char words[64];
     bool automatic = strcmp(run->engine, "auto") == 0;
-    snprintf(words, sizeof words, "%s%s%s%s", automatic ? "" : ",engine=",
-             automatic ? "" : run->engine, run->no_c ? ",no-c" : "",
+    snprintf(words, sizeof words, "%s%s%s%s",
+             automatic ? "" : ",engine=", automatic ? "" : run->engine, run->no_c ? ",no-c" : "",
              run->all_calls ? ",all-calls" : "");
     const char *options = words[0] == ',' ? words + 1 : words;
     if (!environment_own(env, python_path(home)) ||
@@ -280,8 +279,8 @@ static void merge(struct mt_run_result *result, bool quiet)
     mt_cli_format_of_path(result->output, &how.format);
     result->merged = mt_cli_merge_to_path(result->set, result->output, &how) == MT_EXIT_OK;
     clock_gettime(CLOCK_MONOTONIC, &to);
-    result->merge_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
-                       (uint64_t)to.tv_nsec - (uint64_t)from.tv_nsec;
+    result->merge_ns = (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u + (uint64_t)to.tv_nsec -
+                       (uint64_t)from.tv_nsec;
 }
 
 /* Returns false when the timeline of -o could not be made. */

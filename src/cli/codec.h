@@ -14,8 +14,8 @@
 struct mt_buf;
 
 struct mt_codec {
-    const char *suffix; /* of file names and formats, with the dot */
-    void *(*open)(void); /* what one thread needs; NULL: no memory */
+    const char *suffix;         /* of file names and formats, with the dot */
+    void *(*open)(void);        /* what one thread needs; NULL: no memory */
     void (*close)(void *state); /* NULL is fine */
     /* Appends one block, also for no bytes; n_bytes is below 2^31. False: no memory. */
     bool (*block)(void *state, const char *data, size_t n_bytes, struct mt_buf *out);

@@ -160,8 +160,8 @@ static void look_for_exceeding(struct mt_diff *diff, const struct compared *comp
 {
     uint64_t all_ns = totals->self_ns[0] > totals->self_ns[1] ? totals->self_ns[0]
                                                               : totals->self_ns[1];
-    uint64_t min_ns =
-        diff->min_share > 0 ? (uint64_t)(diff->min_share * (double)all_ns) : diff->min_ns;
+    uint64_t min_ns = diff->min_share > 0 ? (uint64_t)(diff->min_share * (double)all_ns)
+                                          : diff->min_ns;
     bool of_calls = diff->measure == MT_DIFF_CALLS;
     size_t n_exceeding = 0;
     const uint64_t *all = of_calls ? totals->n_calls : totals->self_ns;
@@ -246,12 +246,11 @@ static void put_total(struct mt_buf *out, const char *what, double before, doubl
 static void put_head(const struct mt_diff *diff, const struct totals *totals, struct mt_buf *out)
 {
     if (diff->format == MT_TABLE_JSON) {
-        mt_buf_printf(out,
-                      "{\"report\":\"diff\",\"calls_before\":%" PRIu64 ",\"calls_after\":%" PRIu64
-                      ",\"tottime_before_ns\":%" PRIu64 ",\"tottime_after_ns\":%" PRIu64
-                      ",\n\"rows\":",
-                      totals->n_calls[0], totals->n_calls[1], totals->self_ns[0],
-                      totals->self_ns[1]);
+        mt_buf_printf(
+            out,
+            "{\"report\":\"diff\",\"calls_before\":%" PRIu64 ",\"calls_after\":%" PRIu64
+            ",\"tottime_before_ns\":%" PRIu64 ",\"tottime_after_ns\":%" PRIu64 ",\n\"rows\":",
+            totals->n_calls[0], totals->n_calls[1], totals->self_ns[0], totals->self_ns[1]);
         return;
     }
     if (diff->format == MT_TABLE_CSV)

@@ -27,18 +27,18 @@ struct mt_diff {
     /* What was asked for. */
     enum mt_table_format format;
     size_t n_top, width;
-    bool fails; /* --fail-above was given; of: */
+    bool fails;        /* --fail-above was given; of: */
     double fail_above; /* percent */
     enum mt_diff_measure measure;
-    double min_share;     /* of all self time; or, where it is 0: */
+    double min_share; /* of all self time; or, where it is 0: */
     uint64_t min_ns;
 
     struct mt_diff_side sides[2];
     uint32_t n_keys;
     struct mt_profile *profile;
-    uint32_t side;      /* that is being fed */
-    bool both_at_once;  /* two processes of one set: group 0 and 1 of the first side */
-    bool exceeded;      /* what --fail-above is about */
+    uint32_t side;     /* that is being fed */
+    bool both_at_once; /* two processes of one set: group 0 and 1 of the first side */
+    bool exceeded;     /* what --fail-above is about */
 };
 
 /* diff_match.c: which functions are the same. Fills `keys` of each side that has a timeline.

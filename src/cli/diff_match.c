@@ -123,8 +123,8 @@ static bool match_rest(struct matcher *matcher, enum precision precision)
                 uint32_t key = diff->sides[s].keys[i];
                 if (matcher->on_side[!s][key] || matcher->same_as[key] != key)
                     continue;
-                struct class *class =
-                    class_of(matcher, &diff->sides[s].timeline->funcs[i], precision);
+                struct class *class = class_of(matcher, &diff->sides[s].timeline->funcs[i],
+                                               precision);
                 if (!class)
                     return false;
                 if (!round)

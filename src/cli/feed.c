@@ -33,8 +33,8 @@ struct track {
     struct mt_cursor *cursor; /* from its first step to its last run */
     uint32_t n_taken;         /* steps in tickets; under the gate */
     /* Stored under the gate, with release order: */
-    uint32_t n_read;          /* steps that are done with the cursor */
-    uint32_t n_formatted;     /* MT_NEEDS_SERIAL: steps that are done with the sink */
+    uint32_t n_read;      /* steps that are done with the cursor */
+    uint32_t n_formatted; /* MT_NEEDS_SERIAL: steps that are done with the sink */
 };
 
 /* A ticket that is done and waits for those before it. */
@@ -409,8 +409,8 @@ static enum mt_status finish(struct feeding *feeding)
     outcome.flows = mt_flows_settled(feeding->flows, &outcome.n_flows);
     bool whole = !stopped(feeding);
     mt_buf_clear(&worker->bytes);
-    fail(feeding, feeding->feed->sink->end(feeding->sink_state, whole ? &outcome : NULL,
-                                           &worker->bytes));
+    fail(feeding,
+         feeding->feed->sink->end(feeding->sink_state, whole ? &outcome : NULL, &worker->bytes));
     if (whole)
         fail(feeding, pack(feeding, worker));
     if (whole)

@@ -75,8 +75,8 @@ static void print_extension(const struct mt_record *record)
     size_t n_bytes = record->n_payload * sizeof(uint64_t);
     if (subtype == MT_EXT_LOST && n_bytes >= sizeof lost) {
         memcpy(&lost, record->payload, sizeof lost);
-        printf("LOST %" PRIu64 " until tick %" PRIu64 " %s errno %u", lost.n_events,
-               lost.last_tick, loss_name(lost.reason), lost.error);
+        printf("LOST %" PRIu64 " until tick %" PRIu64 " %s errno %u", lost.n_events, lost.last_tick,
+               loss_name(lost.reason), lost.error);
     } else if (subtype == MT_EXT_RESYNC && n_bytes >= sizeof resync) {
         memcpy(&resync, record->payload, sizeof resync);
         printf("RESYNC %s depth %u", resync_name(resync.reason), resync.depth);

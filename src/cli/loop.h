@@ -9,15 +9,15 @@
 
 #include <uv.h>
 
-#define MT_SIGNAL_BIT(n) (UINT64_C(1) << ((n)-1))
+#define MT_SIGNAL_BIT(n) (UINT64_C(1) << ((n) - 1))
 
 struct mt_relay {
     uv_poll_t signals;    /* of mtrace: signal_fd is readable */
     uv_signal_t children; /* SIGCHLD: the program may have been stopped */
     uv_timer_t grace;     /* see loop.c */
     int signal_fd;
-    pid_t program; /* 0: not started, or ended */
-    pid_t witness; /* -1: none could be made */
+    pid_t program;      /* 0: not started, or ended */
+    pid_t witness;      /* -1: none could be made */
     uint64_t arrived;   /* signals, as bits, since the grace timer last fired */
     uint64_t ripe;      /* those that arrived before that */
     uint64_t from_user; /* those of both that a process sent, not the kernel */

@@ -26,10 +26,11 @@ static int help(void)
          "commands:");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    puts("\noptions:\n"
-         "  -h, --help  this text\n"
-         "  --version   print the version\n\n"
-         "`mtrace COMMAND --help` tells how to use a command, `man mtrace-COMMAND` tells all of it.");
+    puts(
+        "\noptions:\n"
+        "  -h, --help  this text\n"
+        "  --version   print the version\n\n"
+        "`mtrace COMMAND --help` tells how to use a command, `man mtrace-COMMAND` tells all of it.");
     return mt_cli_finish_stdout(MT_EXIT_OK);
 }
 

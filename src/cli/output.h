@@ -8,8 +8,8 @@
 
 struct mt_output {
     int fd;
-    int error;       /* errno of the first write that failed; nothing is written after it */
-    bool is_regular; /* a file of a file system */
+    int error;        /* errno of the first write that failed; nothing is written after it */
+    bool is_regular;  /* a file of a file system */
     uint64_t n_bytes; /* written */
 
     /* Of a regular file: offsets of what is on its way to the disk. */

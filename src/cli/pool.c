@@ -41,8 +41,8 @@ static uint32_t start(struct member *members, uint32_t n)
     uint32_t n_started = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (n_started < n &&
-           !uv_thread_create_ex(&members[n_started].thread, &options, be_member, &members[n_started]))
+    while (n_started < n && !uv_thread_create_ex(&members[n_started].thread, &options, be_member,
+                                                 &members[n_started]))
         n_started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return n_started;

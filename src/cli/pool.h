@@ -18,7 +18,7 @@ void mt__pool_run(uint32_t n_workers, void (*work)(void *context, uint32_t worke
 
 /* A lock with a place to sleep. */
 struct mt_gate;
-struct mt_gate *mt__gate_new(void); /* NULL: no memory */
+struct mt_gate *mt__gate_new(void);       /* NULL: no memory */
 void mt__gate_free(struct mt_gate *gate); /* NULL is fine */
 void mt__gate_lock(struct mt_gate *gate);
 void mt__gate_unlock(struct mt_gate *gate);

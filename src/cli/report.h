@@ -45,9 +45,9 @@ struct mt_report {
     const struct mt_timeline *timeline;
     struct mt_profile *profile;
     struct mt_profile_result result;
-    uint32_t *keys;   /* by function; NULL: each is its own */
-    uint32_t *groups; /* by track; NULL: one */
-    uint8_t *marks;   /* by function */
+    uint32_t *keys;       /* by function; NULL: each is its own */
+    uint32_t *groups;     /* by track; NULL: one */
+    uint8_t *marks;       /* by function */
     uint32_t *file_funcs; /* MT_REPORT_FILES: a function of each file */
     uint32_t n_keys, n_groups;
     uint64_t n_lost; /* events, of all processes */

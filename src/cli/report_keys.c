@@ -93,8 +93,7 @@ static enum mt_status set_marks(struct mt_report *report)
 {
     const struct mt_timeline *timeline = report->timeline;
     struct mt_buf scratch = {0};
-    uint8_t mark =
-        report->kind == MT_REPORT_CALLERS ? MT_PROFILE_CALLERS : MT_PROFILE_CALLEES;
+    uint8_t mark = report->kind == MT_REPORT_CALLERS ? MT_PROFILE_CALLERS : MT_PROFILE_CALLEES;
     report->marks = calloc(timeline->n_funcs + (size_t)1, 1);
     for (uint32_t i = 0; report->marks && i < timeline->n_funcs; i++) {
         if (mt__report_matches(&timeline->funcs[i], report->pattern, &scratch))

@@ -77,6 +77,7 @@ static int compare_rows(const void *left, const void *right)
 
 /* ---- columns */
 
+/* clang-format off */ /* rows, not a block */
 #define NUMBERS(percall, durations)                                                                \
     {"ncalls", "ncalls", MT_CELL_CALLS, MT_FOR_ALL},                                               \
     {"", "primitive_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                       \
@@ -84,28 +85,33 @@ static int compare_rows(const void *left, const void *right)
     {"percall", "tottime_percall_ns", MT_CELL_DURATION, percall},                                  \
     {"cumtime", "cumtime_ns", MT_CELL_SECONDS, MT_FOR_ALL},                                        \
     {"percall", "cumtime_percall_ns", MT_CELL_DURATION, percall},                                  \
-    {"mean", "mean_ns", MT_CELL_DURATION, durations},                                           \
-    {"p50", "p50_ns", MT_CELL_DURATION, durations},                                             \
-    {"p95", "p95_ns", MT_CELL_DURATION, durations},                                             \
-    {"p99", "p99_ns", MT_CELL_DURATION, durations},                                             \
-    {"max", "max_ns", MT_CELL_DURATION, durations},                                             \
+    {"mean", "mean_ns", MT_CELL_DURATION, durations},                                              \
+    {"p50", "p50_ns", MT_CELL_DURATION, durations},                                                \
+    {"p95", "p95_ns", MT_CELL_DURATION, durations},                                                \
+    {"p99", "p99_ns", MT_CELL_DURATION, durations},                                                \
+    {"max", "max_ns", MT_CELL_DURATION, durations},                                                \
     {"", "timed_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                           \
     {"", "resumed_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                         \
     {"", "unfinished_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                      \
     {"", "repaired_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS},                                        \
     {"", "reopened_calls", MT_CELL_COUNT, MT_FOR_PROGRAMS}
+/* clang-format on */
 #define N_NUMBERS 16
 
+/* clang-format off */ /* rows, not a block */
 #define FUNCTION_TEXTS                                                                             \
     {"filename:lineno(function)", "", MT_CELL_TEXT, MT_FOR_PEOPLE},                                \
     {"", "function", MT_CELL_TEXT, MT_FOR_PROGRAMS}, {"", "file", MT_CELL_TEXT, MT_FOR_PROGRAMS},  \
     {"", "line", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "kind", MT_CELL_TEXT, MT_FOR_PROGRAMS}
+/* clang-format on */
 #define PID {"", "pid", MT_CELL_COUNT, MT_FOR_PROGRAMS}
 #define PROCESS {"", "process", MT_CELL_TEXT, MT_FOR_PROGRAMS}
 #define PROCESS_TEXTS {"process", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, PID, PROCESS
+/* clang-format off */ /* rows, not a block */
 #define THREAD_TEXTS                                                                               \
     {"thread", "", MT_CELL_TEXT, MT_FOR_PEOPLE}, PID, PROCESS,                                     \
         {"", "tid", MT_CELL_COUNT, MT_FOR_PROGRAMS}, {"", "thread", MT_CELL_TEXT, MT_FOR_PROGRAMS}
+/* clang-format on */
 
 /* With percentiles, the means per call make room for them. */
 static const struct mt_column columns[][N_NUMBERS + 5] = {
@@ -170,7 +176,7 @@ static void set_func(struct mt_table *table, struct mt_cell *cells, const struct
     cells[2].none = !func->file.n_bytes;
     cells[3] = (struct mt_cell){.n = func->line, .none = !func->file.n_bytes};
     cells[4].text = func->kind == MT_FUNC_C ? (struct mt_text){"c", 1}
-                                                 : (struct mt_text){"python", 6};
+                                            : (struct mt_text){"python", 6};
     mt_buf_fini(&name);
 }
 

@@ -91,8 +91,9 @@ bool mt__run_place_open(struct mt_run_place *place, const char *dir, bool tempor
     place->temporary = temporary;
     /* File times come from the kernel's coarse clock. */
     clock_gettime(CLOCK_REALTIME_COARSE, &place->since);
-    if (temporary ? !open_temporary(place) : dir != NULL ? !open_named(place, dir)
-                                                         : !open_current(place))
+    if (temporary     ? !open_temporary(place)
+        : dir != NULL ? !open_named(place, dir)
+                      : !open_current(place))
         return false;
     struct stat status;
     if (stat(place->path, &status) == 0 && !S_ISDIR(status.st_mode)) {

@@ -8,10 +8,10 @@
 #include <time.h>
 
 struct mt_run_place {
-    char *path;        /* absolute, of the directory that gets the files */
-    const char *shown; /* the same as the user said it; "" is the current directory */
-    bool made;         /* by us */
-    bool temporary;    /* made for -o, removed after merging */
+    char *path;            /* absolute, of the directory that gets the files */
+    const char *shown;     /* the same as the user said it; "" is the current directory */
+    bool made;             /* by us */
+    bool temporary;        /* made for -o, removed after merging */
     struct timespec since; /* when it was opened, in the clock of file times */
 };
 

@@ -78,9 +78,9 @@ static bool is_recent(void *context, int fd)
 {
     const struct timespec *since = context;
     struct stat status;
-    return fstat(fd, &status) == 0 && (status.st_ctim.tv_sec > since->tv_sec ||
-                                       (status.st_ctim.tv_sec == since->tv_sec &&
-                                        status.st_ctim.tv_nsec >= since->tv_nsec));
+    return fstat(fd, &status) == 0 &&
+           (status.st_ctim.tv_sec > since->tv_sec ||
+            (status.st_ctim.tv_sec == since->tv_sec && status.st_ctim.tv_nsec >= since->tv_nsec));
 }
 
 static struct mt_set *open_set(const struct mt_run_paths *paths, const uint8_t run_id[16],
@@ -102,8 +102,7 @@ static struct mt_set *open_set(const struct mt_run_paths *paths, const uint8_t r
 }
 
 void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place *place,
-                         const uint8_t run_id[16], bool count,
-                         const struct mt_reporter *reporter)
+                         const uint8_t run_id[16], bool count, const struct mt_reporter *reporter)
 {
     memset(result, 0, sizeof *result);
     result->place = place;
@@ -275,8 +274,7 @@ static void print_counts(FILE *out, const struct mt_run_result *result)
     fprintf(out, "mtrace: %s process%s, %s thread%s, %s Python call%s",
             mt_cli_count_text(stats->n_processes, processes, sizeof processes),
             plural_es(stats->n_processes),
-            mt_cli_count_text(stats->n_threads, threads, sizeof threads),
-            plural(stats->n_threads),
+            mt_cli_count_text(stats->n_threads, threads, sizeof threads), plural(stats->n_threads),
             mt_cli_count_text(stats->counts.n_python_calls, python, sizeof python),
             plural(stats->counts.n_python_calls));
     struct mt_file_info first;
@@ -316,8 +314,7 @@ static void print_losses(FILE *out, const struct mt_run_result *result)
         const struct mt_process *process = &timeline->processes[i];
         if (process->n_lost == 0)
             continue;
-        uint32_t reason =
-            process->loss_reason < MT_N_LOSSES ? process->loss_reason : MT_N_LOSSES;
+        uint32_t reason = process->loss_reason < MT_N_LOSSES ? process->loss_reason : MT_N_LOSSES;
         n_events[reason] += process->n_lost;
         n_processes[reason]++;
     }
@@ -402,8 +399,8 @@ static void print_nothing(FILE *out, const struct mt_run_result *result)
 {
     fputs("mtrace: no process was traced", out);
     if (result->list_error != 0)
-        fprintf(out, ", as far as can be seen: %s cannot be listed: %s\n",
-                result->place->path, strerror(result->list_error));
+        fprintf(out, ", as far as can be seen: %s cannot be listed: %s\n", result->place->path,
+                strerror(result->list_error));
     else if (result->untraced.n > 0)
         fputc('\n', out);
     else

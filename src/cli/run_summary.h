@@ -25,8 +25,7 @@ struct mt_run_result {
  * whole. Processes that the program left behind and that are about to end get
  * a moment to do so, no more. `reporter` is told of files that are damaged. */
 void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place *place,
-                         const uint8_t run_id[16], bool count,
-                         const struct mt_reporter *reporter);
+                         const uint8_t run_id[16], bool count, const struct mt_reporter *reporter);
 void mt__run_result_close(struct mt_run_result *result);
 
 /* How many of the recorded processes go on. */

@@ -189,10 +189,10 @@ static void free_const(const void *memory)
 void mt_slice_options_fini(struct mt_slice_options *options)
 {
     struct mt_slice *slice = &options->slice;
-    const void *owned[] = {options->pids,           options->tids,        options->processes,
-                           options->threads,        options->include,     options->exclude,
-                           slice->pids.ids,         slice->tids.ids,      slice->processes.globs,
-                           slice->threads.globs,    slice->include.globs, slice->exclude.globs};
+    const void *owned[] = {options->pids,        options->tids,        options->processes,
+                           options->threads,     options->include,     options->exclude,
+                           slice->pids.ids,      slice->tids.ids,      slice->processes.globs,
+                           slice->threads.globs, slice->include.globs, slice->exclude.globs};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free_const(owned[i]);
     *options = (struct mt_slice_options){0};

@@ -20,6 +20,7 @@ struct mt_slice_options {
     struct mt_slice slice;
 };
 
+/* clang-format off */ /* rows, not a block */
 #define MT_SLICE_OPTIONS(o)                                                                        \
     {0, "", NULL, "slice options, for a part of the recording", NULL, NULL},                       \
     {0, "from", "TIME", "from then on: 1.5s, 20ms, 300us or 10ns after the earliest event", NULL,  \
@@ -35,6 +36,7 @@ struct mt_slice_options {
      &(o).max_depth},                                                                              \
     {0, "include", "GLOB,...", "these functions only, by name or file", NULL, &(o).include},       \
     {0, "exclude", "GLOB,...", "not these functions; what they call stays", NULL, &(o).exclude}
+/* clang-format on */
 
 /* MT_EXIT_OK; or says what is wrong, and MT_EXIT_USAGE or MT_EXIT_TROUBLE (no memory). */
 int mt_slice_options_parse(struct mt_slice_options *options, const char *command);

@@ -31,15 +31,15 @@ bool mt_table_format_named(const char *name, enum mt_table_format *out);
 size_t mt_cli_output_width(const char *output);
 
 enum mt_cell_kind {
-    MT_CELL_COUNT,    /* n */
-    MT_CELL_CALLS,    /* n, and behind a slash m, if it is another number (people only) */
-    MT_CELL_SECONDS,  /* n ns, as seconds with six decimals */
-    MT_CELL_DURATION, /* n ns, with the unit that fits */
-    MT_CELL_CHANGE,   /* i, with its sign */
+    MT_CELL_COUNT,          /* n */
+    MT_CELL_CALLS,          /* n, and behind a slash m, if it is another number (people only) */
+    MT_CELL_SECONDS,        /* n ns, as seconds with six decimals */
+    MT_CELL_DURATION,       /* n ns, with the unit that fits */
+    MT_CELL_CHANGE,         /* i, with its sign */
     MT_CELL_SECONDS_CHANGE, /* i ns */
-    MT_CELL_PERCENT,  /* x, with its sign */
+    MT_CELL_PERCENT,        /* x, with its sign */
     MT_CELL_TEXT,
-    MT_CELL_FLAG,     /* n; JSON true or false */
+    MT_CELL_FLAG, /* n; JSON true or false */
 };
 
 /* Who sees a column. */

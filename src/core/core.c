@@ -130,21 +130,14 @@ static int init_once(void)
 static enum mt_status status_of(int error)
 {
     switch (mt__loss_of(error)) {
-    case MT_LOSS_NONE:
-        return MT_OK;
-    case MT_LOSS_NO_SPACE:
-        return MT_NO_SPACE;
-    case MT_LOSS_NO_MEMORY:
-        return MT_NOMEM;
-    case MT_LOSS_DENIED:
-        return MT_DENIED;
-    case MT_LOSS_GONE:
-        return MT_GONE;
+    case MT_LOSS_NONE: return MT_OK;
+    case MT_LOSS_NO_SPACE: return MT_NO_SPACE;
+    case MT_LOSS_NO_MEMORY: return MT_NOMEM;
+    case MT_LOSS_DENIED: return MT_DENIED;
+    case MT_LOSS_GONE: return MT_GONE;
     case MT_LOSS_FILE_LIMIT:
-    case MT_LOSS_FILES:
-        return MT_LIMIT;
-    default:
-        return MT_IO;
+    case MT_LOSS_FILES: return MT_LIMIT;
+    default: return MT_IO;
     }
 }
 

@@ -28,14 +28,14 @@ struct mt_core_ops {
 };
 
 struct mt_core_config {
-    const char *directory;   /* absolute */
-    const char *program;     /* PROGRAM of PROGRAM.PID.trace; becomes harmless characters */
-    const char *executable;  /* for the header, may be NULL */
-    uint8_t run_id[16];      /* zeros: none */
-    uint8_t parent_id[16];   /* zeros: none */
+    const char *directory;  /* absolute */
+    const char *program;    /* PROGRAM of PROGRAM.PID.trace; becomes harmless characters */
+    const char *executable; /* for the header, may be NULL */
+    uint8_t run_id[16];     /* zeros: none */
+    uint8_t parent_id[16];  /* zeros: none */
     enum mt_origin origin;
     enum mt_engine engine;
-    uint32_t options;        /* MT_OPTION_... */
+    uint32_t options; /* MT_OPTION_... */
     uint32_t python_version;
     struct mt_core_ops ops;
 };

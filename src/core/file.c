@@ -269,30 +269,22 @@ void mt__chunk_commit(struct mt_chunk_header *chunk, uint32_t bytes)
 enum mt_loss mt__loss_of(int error)
 {
     switch (error) {
-    case 0:
-        return MT_LOSS_NONE;
+    case 0: return MT_LOSS_NONE;
     case ENOSPC:
-    case EDQUOT:
-        return MT_LOSS_NO_SPACE;
-    case EFBIG:
-        return MT_LOSS_FILE_LIMIT;
+    case EDQUOT: return MT_LOSS_NO_SPACE;
+    case EFBIG: return MT_LOSS_FILE_LIMIT;
     case ENOMEM:
-    case EAGAIN:
-        return MT_LOSS_NO_MEMORY;
+    case EAGAIN: return MT_LOSS_NO_MEMORY;
     case EACCES:
     case EPERM:
     case EROFS:
-    case ELOOP:
-        return MT_LOSS_DENIED;
+    case ELOOP: return MT_LOSS_DENIED;
     case ENOENT:
     case ENOTDIR:
-    case ESTALE:
-        return MT_LOSS_GONE;
+    case ESTALE: return MT_LOSS_GONE;
     case EMFILE:
-    case ENFILE:
-        return MT_LOSS_FILES;
-    default:
-        return MT_LOSS_IO;
+    case ENFILE: return MT_LOSS_FILES;
+    default: return MT_LOSS_IO;
     }
 }
 

@@ -42,8 +42,8 @@ static bool make_room(uint32_t words)
     int error = mt__file_append(&bytes, need, &map);
     if (error != 0) {
         mt__count_loss(error, 0);
-        process->defs_retry_tick =
-            mt__now() + mt__kept.tick_hz / (UINT64_C(1000000000) / MT_RETRY_NS);
+        process->defs_retry_tick = mt__now() +
+                                   mt__kept.tick_hz / (UINT64_C(1000000000) / MT_RETRY_NS);
         return false;
     }
     struct mt_chunk_header *chunk = map;
@@ -148,8 +148,7 @@ uint32_t mt_core_define_code(const char *name, size_t n_name, const char *file, 
         return MT_ID_UNKNOWN;
     /* Room for both definitions before either: making room may begin a new file, and what refers
      * to each other must lie in the same one. */
-    if (make_room(words_of(sizeof(struct mt_def_text) + n_file) +
-                  words_of(sizeof def + n_name))) {
+    if (make_room(words_of(sizeof(struct mt_def_text) + n_file) + words_of(sizeof def + n_name))) {
         def.file_id = n_file > 0 ? string_id(file, n_file) : 0;
         id = new_id(MT_DEF_CODE, parts, 2);
     }
@@ -214,9 +213,8 @@ bool mt_core_inherit_name(void)
         return false;
     struct mt_thread *thread = mt__slot->thread;
     if (thread != NULL && thread->name_bytes != 0 && thread->epoch == mt__process->epoch)
-        found = thread->name_hash != 0 ||
-                put_name(MT_DEF_THREAD, thread->number, thread->tid, thread->name,
-                         thread->name_bytes);
+        found = thread->name_hash != 0 || put_name(MT_DEF_THREAD, thread->number, thread->tid,
+                                                   thread->name, thread->name_bytes);
     if (found)
         thread->name_hash = (uint32_t)hash_of(thread->name, thread->name_bytes) | 1;
     mt__unlock(&mask);

@@ -63,7 +63,8 @@ static struct mt_thread *present(void)
 
 /* Is the thread's first event, of `kind`, the begin of the innermost call that was stated as open?
  * Then one fewer is open before it. Unblocks signals. */
-static bool begun_already(struct mt_thread *thread, enum mt_kind kind, const struct mt_os_mask *mask)
+static bool begun_already(struct mt_thread *thread, enum mt_kind kind,
+                          const struct mt_os_mask *mask)
 {
     uint32_t stated = thread->stated, id = thread->stated_id, none, current_id = 0;
     bool begins = kind == MT_KIND_PY_BEGIN || kind == MT_KIND_PY_RESUME;
@@ -317,8 +318,9 @@ void mt__emit_slow(uint32_t word)
             mt__kept.ops.open_calls(kind, NULL, 0, &current_id);
             continue;
         }
-        bool done = room && mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id),
-                                    NULL, 0, NULL);
+        bool done = room &&
+                    mt__put(thread, (uint32_t)kind << MT_ID_BITS | (valid ? id : current_id), NULL,
+                            0, NULL);
         bool over = !done && !goes_on(thread); /* stopped meanwhile, and perhaps started: no loss */
         if (!done && !over)
             lose(thread, now);

@@ -58,9 +58,9 @@ struct mt_thread {
     char name[44];        /* for the child of a fork, whose thread has it, too */
     uint32_t losing;      /* there is no chunk to write to; tried again after retry_tick */
     uint64_t retry_tick;
-    uint32_t epoch;   /* of the recording that it is enrolled in */
-    uint32_t resync;  /* enum mt_resync that is due before the next record */
-    uint32_t greet;   /* ops.attached is due */
+    uint32_t epoch;  /* of the recording that it is enrolled in */
+    uint32_t resync; /* enum mt_resync that is due before the next record */
+    uint32_t greet;  /* ops.attached is due */
     /* Until its first event: the calls that another thread has stated as open, of which the innermost,
      * stated_id, may begin only now; 0: none. */
     uint32_t stated;
@@ -118,8 +118,8 @@ struct mt_kept {
     uint32_t wiped_by_kernel;
     enum mt_clock clock;
     uint32_t next_id; /* grows for ever, also over forks: an id never means two things */
-    uint32_t image; /* of the present recording; grows from one to the next, also over exec */
-    uint32_t epoch; /* recordings begun, forks included */
+    uint32_t image;   /* of the present recording; grows from one to the next, also over exec */
+    uint32_t epoch;   /* recordings begun, forks included */
     /* Slots in use or given back. Grows over forks too: the slot to which the forking thread still
      * points must not become another thread's. */
     uint32_t n_slots;
@@ -127,10 +127,10 @@ struct mt_kept {
     struct mt_clock_pair first_pair;
     uint8_t file_id[16]; /* of the file that this process, or its parent, writes */
     uint8_t parent_id[16];
-    uint64_t fork_tick; /* when the last fork that libc saw began, */
-    uint64_t fork_boot_ns; /* the same by mt_os_boot_ns(); 0: not seen */
-    uint32_t fork_tid;  /* on which thread, */
-    uint32_t fork_child; /* and in this child only, which process it made */
+    uint64_t fork_tick;          /* when the last fork that libc saw began, */
+    uint64_t fork_boot_ns;       /* the same by mt_os_boot_ns(); 0: not seen */
+    uint32_t fork_tid;           /* on which thread, */
+    uint32_t fork_child;         /* and in this child only, which process it made */
     struct mt_os_mask fork_mask; /* of the forking thread, which holds the lock */
     struct mt_os_process info;
     uint8_t run_id[16];

@@ -9,20 +9,20 @@
 
 /* X(name): what has just become visible */
 #define MT_TESTPOINT_MAP(X)                                                                        \
-    X(record_ready)    /* nothing: the record is about to be stored */                             \
-    X(record_stored)   /* the record; `next` still points at it */                                 \
-    X(payload_stored)  /* words behind a head that is still zero: nothing to a reader */           \
-    X(head_stored)     /* a record of several words */                                             \
-    X(file_created)    /* a file of zeros under its name */                                        \
-    X(header_filled)   /* a file header without magic */                                           \
-    X(header_stored)   /* a trace file without chunks */                                           \
-    X(chunk_appended)  /* zeros behind the last chunk */                                           \
-    X(chunk_filled)    /* a chunk header without magic */                                          \
-    X(chunk_stored)    /* an empty chunk */                                                        \
-    X(chunk_switched)  /* the thread writes into the new chunk; the old one is unmapped */         \
-    X(def_filled)      /* a definition without head */                                             \
-    X(def_stored)      /* a definition that nobody uses yet */                                     \
-    X(lost_stored)     /* the mark of a loss */
+    X(record_ready)   /* nothing: the record is about to be stored */                              \
+    X(record_stored)  /* the record; `next` still points at it */                                  \
+    X(payload_stored) /* words behind a head that is still zero: nothing to a reader */            \
+    X(head_stored)    /* a record of several words */                                              \
+    X(file_created)   /* a file of zeros under its name */                                         \
+    X(header_filled)  /* a file header without magic */                                            \
+    X(header_stored)  /* a trace file without chunks */                                            \
+    X(chunk_appended) /* zeros behind the last chunk */                                            \
+    X(chunk_filled)   /* a chunk header without magic */                                           \
+    X(chunk_stored)   /* an empty chunk */                                                         \
+    X(chunk_switched) /* the thread writes into the new chunk; the old one is unmapped */          \
+    X(def_filled)     /* a definition without head */                                              \
+    X(def_stored)     /* a definition that nobody uses yet */                                      \
+    X(lost_stored)    /* the mark of a loss */
 
 #ifdef MT_TESTPOINTS
 enum mt_testpoint {

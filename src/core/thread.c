@@ -79,8 +79,7 @@ static struct mt_thread *allot(uint32_t tid, enum mt_resync reason)
     if (index == UINT32_MAX)
         return NULL;
     struct mt_thread *thread = mt__thread_at(index);
-    struct mt_slot *slot =
-        &mt__kept.slots[index / MT_SLOTS_PER_BLOCK][index % MT_SLOTS_PER_BLOCK];
+    struct mt_slot *slot = &mt__kept.slots[index / MT_SLOTS_PER_BLOCK][index % MT_SLOTS_PER_BLOCK];
     memset(slot, 0, sizeof *slot);
     memset(thread, 0, sizeof *thread);
     thread->slot = slot;
@@ -178,8 +177,8 @@ static void state_calls(struct mt_thread *thread, enum mt_resync reason, const u
     struct mt_resync_payload payload = {.reason = reason, .depth = n_ids};
     uint64_t words[2];
     memcpy(words, &payload, sizeof words);
-    if (!mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX, words,
-            2, NULL))
+    if (!mt__put(thread, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_RESYNC, 2)) & UINT32_MAX,
+                 words, 2, NULL))
         return;
     uint32_t part = thread->part;
     for (uint32_t i = 0; i < n_ids; i++) {

@@ -258,18 +258,17 @@ static struct known_by known_by(PyObject *callable)
     struct known_by by;
     if (PyType_Check(callable)) { /* int("3") */
         type = (PyTypeObject *)callable;
-        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 1),
-                               NULL, "", type_name(type)};
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 1), NULL, "",
+                               type_name(type)};
         by.function = mixed((void *)type->tp_new, by.name);
     } else if (type == &PyWrapperDescr_Type) { /* (1).__add__(2) */
         PyWrapperDescrObject *descriptor = (PyWrapperDescrObject *)callable;
-        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)callable + 3),
-                               NULL, type_name(PyDescr_TYPE(callable)),
-                               descriptor->d_base->name};
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)callable + 3), NULL,
+                               type_name(PyDescr_TYPE(callable)), descriptor->d_base->name};
         by.function = mixed(descriptor->d_wrapped, by.owner);
     } else { /* functools.partial(f)() */
-        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 5),
-                               NULL, type_name(type), "__call__"};
+        by = (struct known_by){(const PyMethodDef *)(const void *)((char *)type + 5), NULL,
+                               type_name(type), "__call__"};
         by.function = mixed((void *)type->tp_call, by.owner);
     }
     return by;

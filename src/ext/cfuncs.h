@@ -7,7 +7,8 @@
 #include "ext/hook.h"
 
 int mt__cfuncs_init(void); /* -1 with an exception */
-void mt__cfuncs_in_process(uint32_t pid); /* a thread has attached; it may be the first of a child */
+void mt__cfuncs_in_process(
+    uint32_t pid); /* a thread has attached; it may be the first of a child */
 
 /* ---- the table */
 
@@ -20,7 +21,7 @@ struct mt_cfunc {
     uint64_t name;      /* its first 8 bytes, or fewer, with the NUL */
     uint64_t name_mask; /* which of them count */
     uint64_t value;
-    const char *text;   /* where the name was; NULL: its first 8 bytes lie in two pages */
+    const char *text; /* where the name was; NULL: its first 8 bytes lie in two pages */
     uint64_t reserved[2];
 };
 _Static_assert(sizeof(struct mt_cfunc) == 64, "one cache line");
@@ -79,7 +80,8 @@ static inline const struct mt_cfunc *mt__cfunc_row(const PyMethodDef *key)
 /* What the table says of a key, if the rest of the row fits too; 0: nothing. Without a GIL the row may
  * change meanwhile: remember() takes the value out first and puts it back last, and here it is read
  * last, so a value is never taken with what was said before of another function. */
-static inline uint64_t mt__cfunc_lookup(const PyMethodDef *key, PyCFunction function, const char *name)
+static inline uint64_t mt__cfunc_lookup(const PyMethodDef *key, PyCFunction function,
+                                        const char *name)
 {
     const struct mt_cfunc *row = mt__cfunc_row(key);
     bool same = row != NULL && mt_shared_load(&row->function) == function &&

@@ -82,10 +82,10 @@ static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file
     /* Property setters have two arguments, getters one. */
     bool sets_name = strcmp(name, "name") == 0 && code->co_argcount == 2;
     if (ends_with(file, n_file, "/threading.py"))
-        return sets_name ? MT_VALUE_NAMES_THREAD
-               : strcmp(name, "<module>") == 0 ? MT_VALUE_IS_THREADING
+        return sets_name                               ? MT_VALUE_NAMES_THREAD
+               : strcmp(name, "<module>") == 0         ? MT_VALUE_IS_THREADING
                : strcmp(name, "_bootstrap_inner") == 0 ? MT_VALUE_BEGINS_THREAD
-                                               : 0;
+                                                       : 0;
     if (ends_with(file, n_file, "/multiprocessing/process.py"))
         return sets_name ? MT_VALUE_NAMES_PROCESS : 0;
     /* What every version calls in the child, once it is the current process. */
@@ -137,7 +137,7 @@ static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
     if (!named || globals == NULL || !PyDict_CheckExact(globals))
         return NULL;
     found = qualname_of(PyDict_GetItem(globals, code->co_name), code);
-    PyTypeObject *type = first == NULL        ? NULL
+    PyTypeObject *type = first == NULL         ? NULL
                          : PyType_Check(first) ? (PyTypeObject *)first
                                                : Py_TYPE(first);
     PyObject *mro = type != NULL ? type->tp_mro : NULL;
@@ -179,9 +179,8 @@ uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame)
     const char *file = utf8(code->co_filename, &n_file, &file_owner);
     uint64_t value = flags_of(code, file, n_file);
     if (!(value & MT_VALUE_OWN)) {
-        uint32_t id =
-            mt_core_define_code(name, (size_t)n_name, file, (size_t)n_file,
-                                (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags);
+        uint32_t id = mt_core_define_code(name, (size_t)n_name, file, (size_t)n_file,
+                                          (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags);
         value |= id;
     }
     /* What could not be written down is tried again next time. */

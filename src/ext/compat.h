@@ -90,8 +90,7 @@ static inline PyCodeObject *mt_frame_code_public(PyFrameObject *frame)
 
 #ifdef MT_FRAME_CODE_WORD
 struct mt__frame_head {
-    PyObject_HEAD
-    PyFrameObject *back;
+    PyObject_HEAD PyFrameObject *back;
     uintptr_t *frame;
 };
 static inline PyCodeObject *mt_frame_code_private(PyFrameObject *frame)
@@ -219,8 +218,8 @@ struct mt__code_extra {
 };
 static inline uint64_t mt_code_extra_private(PyCodeObject *code, Py_ssize_t index)
 {
-    const struct mt__code_extra *extra =
-        (const struct mt__code_extra *)mt_shared_load(&code->co_extra);
+    const struct mt__code_extra *extra = (const struct mt__code_extra *)mt_shared_load(
+        &code->co_extra);
     if (MT_LIKELY(extra != NULL && extra->size > index))
         return (uint64_t)(uintptr_t)mt_shared_load(&extra->words[index]);
     return 0;
@@ -248,7 +247,8 @@ static inline struct mt__code_extra *mt__code_extra_room(PyCodeObject *code, Py_
         for (Py_ssize_t i = 0; i < size; i++)
             extra->words[i] = old->words[i];
         extra->size = index + 1;
-        if (mt_cas_release(&code->co_extra, &expected, (void *)extra)) /* pairs with the loads of it */
+        if (mt_cas_release(&code->co_extra, &expected,
+                           (void *)extra)) /* pairs with the loads of it */
             return extra;
         PyMem_Free(extra);
     }
@@ -272,7 +272,8 @@ static inline struct mt__code_extra *mt__code_extra_room(PyCodeObject *code, Py_
 }
 #endif
 
-static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, uint64_t before, uint64_t value)
+static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, uint64_t before,
+                                    uint64_t value)
 {
     void *expected = (void *)(uintptr_t)before, *word = (void *)(uintptr_t)value;
     if (!mt__layout_known)
@@ -432,8 +433,7 @@ static inline uint32_t mt_tstate_tid(PyThreadState *tstate)
 #endif
     /* A thread's CPU clock is named by its kernel id: linux/posix-timers.h. */
     clockid_t clock;
-    if (tstate->thread_id == 0 ||
-        pthread_getcpuclockid((pthread_t)tstate->thread_id, &clock) != 0)
+    if (tstate->thread_id == 0 || pthread_getcpuclockid((pthread_t)tstate->thread_id, &clock) != 0)
         return 0;
     return ~((uint32_t)clock >> 3) & 0x1fffffffu;
 }

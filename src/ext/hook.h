@@ -17,13 +17,13 @@
 
 #include "core/core.h"
 
-#define MT_VALUE_OWN (UINT64_C(1) << 32)            /* our own code: record nothing */
-#define MT_VALUE_NAMES_THREAD (UINT64_C(1) << 33)   /* at its end a thread may be renamed */
-#define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34)  /* at its end the process may be renamed */
-#define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35)  /* at its end there is a new thread */
-#define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)   /* at its end `threading` is imported */
-#define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 37)  /* at its begin a thread has its name */
-#define MT_VALUE_PER_TYPE (UINT64_C(1) << 39)       /* of many functions: ask for this one */
+#define MT_VALUE_OWN (UINT64_C(1) << 32)           /* our own code: record nothing */
+#define MT_VALUE_NAMES_THREAD (UINT64_C(1) << 33)  /* at its end a thread may be renamed */
+#define MT_VALUE_NAMES_PROCESS (UINT64_C(1) << 34) /* at its end the process may be renamed */
+#define MT_VALUE_MAKES_THREADS (UINT64_C(1) << 35) /* at its end there is a new thread */
+#define MT_VALUE_IS_THREADING (UINT64_C(1) << 36)  /* at its end `threading` is imported */
+#define MT_VALUE_BEGINS_THREAD (UINT64_C(1) << 37) /* at its begin a thread has its name */
+#define MT_VALUE_PER_TYPE (UINT64_C(1) << 39)      /* of many functions: ask for this one */
 
 /* An engine. Functions are called by the thread that starts or stops recording. */
 struct mt_hook {
@@ -40,7 +40,7 @@ struct mt_hook {
 /* module.c */
 extern PyInterpreterState *mt__interp; /* the one that is recorded */
 extern bool mt__c_functions;           /* record them */
-extern bool mt__all_calls;             /* and what else is called and is not Python, if the engine can */
+extern bool mt__all_calls; /* and what else is called and is not Python, if the engine can */
 
 /* code.c */
 extern Py_ssize_t mt__extra_index;
@@ -108,7 +108,8 @@ void mt__threads_imported(void);
 
 /* names.c */
 PyObject *mt__module_named(const char *name); /* a new reference; NULL: not imported */
-PyObject *mt__module_attribute(const char *module, const char *name); /* the same; NULL: not there */
+PyObject *mt__module_attribute(const char *module,
+                               const char *name);        /* the same; NULL: not there */
 bool mt__name_thread(unsigned long ident, uint32_t tid); /* false: it has no name yet */
 void mt__names_attached(void);
 void mt__names_thread_renamed(void);

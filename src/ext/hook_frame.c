@@ -107,8 +107,7 @@ MT_HOT static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int th
 
 static bool available(bool c_functions, const char **why_not)
 {
-    _PyFrameEvalFunction present =
-        _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get());
+    _PyFrameEvalFunction present = _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get());
     *why_not = c_functions              ? "it does not see C functions"
                : !mt_eval_is_complete() ? "before 3.11.4 it does not see calls of __getitem__"
                                         : "another tool evaluates this interpreter's frames";

@@ -95,8 +95,7 @@ CALLBACK(PY_UNWIND, on_python(args, MT_KIND_PY_END_EXC))
 
 /* ---- C functions */
 
-static inline PyObject *on_definition(PyObject *callable, const PyMethodDef *def,
-                                      enum mt_kind kind)
+static inline PyObject *on_definition(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
     uint64_t value = mt_cfunc_value_hot(def);
@@ -155,8 +154,7 @@ CALLBACK(C_RAISE, on_c_end(args, MT_KIND_C_END_EXC))
 /* ---- callbacks as objects */
 
 struct callback {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
+    PyObject_HEAD vectorcallfunc vectorcall;
 };
 
 static PyTypeObject callback_type = {

@@ -166,9 +166,8 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     char why[320];
     (void)self;
     if (!PyArg_ParseTuple(args, "O&sO&sy#y#ppps", PyUnicode_FSConverter, &directory, &program,
-                          PyUnicode_FSConverter, &executable, &home, &run_id, &n_run_id,
-                          &parent_id, &n_parent_id, &boot, &c_functions, &all_calls,
-                          &engine))
+                          PyUnicode_FSConverter, &executable, &home, &run_id, &n_run_id, &parent_id,
+                          &n_parent_id, &boot, &c_functions, &all_calls, &engine))
         return NULL;
     PyObject *result = NULL;
     begin_turn();
@@ -228,8 +227,7 @@ static bool fall_back(void)
     const char *why_not;
     struct mt_pending pending;
     char why[320];
-    if (chosen == &mt__hook_setprofile ||
-        !mt__hook_setprofile.available(mt__c_functions, &why_not))
+    if (chosen == &mt__hook_setprofile || !mt__hook_setprofile.available(mt__c_functions, &why_not))
         return false;
     mt_pending_save(&pending);
     snprintf(why, sizeof why, "setprofile: %s did not start; all its places may be taken",
@@ -247,9 +245,10 @@ static bool fall_back(void)
     return true;
 }
 
-PyDoc_STRVAR(start_doc, "start()\n--\n\n"
-                        "Records all threads into the file of open(). Raises RuntimeError if there\n"
-                        "is none, or recording is on.");
+PyDoc_STRVAR(start_doc,
+             "start()\n--\n\n"
+             "Records all threads into the file of open(). Raises RuntimeError if there\n"
+             "is none, or recording is on.");
 
 static PyObject *tracer_start(PyObject *self, PyObject *unused)
 {
@@ -272,7 +271,8 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(stop_doc, "stop()\n--\n\nEnds recording and closes the file; does nothing if there is none.");
+PyDoc_STRVAR(stop_doc,
+             "stop()\n--\n\nEnds recording and closes the file; does nothing if there is none.");
 
 static PyObject *tracer_stop(PyObject *self, PyObject *unused)
 {

@@ -15,10 +15,10 @@
 
 uint64_t mt__seen_thread;
 
-static Py_tracefunc the_hook;  /* NULL: not recording */
-static bool setting;           /* the audit event is our own */
+static Py_tracefunc the_hook; /* NULL: not recording */
+static bool setting;          /* the audit event is our own */
 static bool walking;
-static unsigned installing;    /* calls of sys.setprofile under way, on all threads; atomic */
+static unsigned installing; /* calls of sys.setprofile under way, on all threads; atomic */
 static bool foreign_noted;
 
 /* ---- threading's own installation */
@@ -265,8 +265,7 @@ static int once(PyObject *object, PyFrameObject *frame, int what, PyObject *arg)
 static PyObject *setprofile(PyObject *module, PyObject *function)
 {
     PyThreadState *tstate = PyThreadState_Get();
-    if ((the_hook == NULL && !sees_all_calls) ||
-        PyThreadState_GetInterpreter(tstate) != mt__interp)
+    if ((the_hook == NULL && !sees_all_calls) || PyThreadState_GetInterpreter(tstate) != mt__interp)
         return setprofile_meth(module, function);
     bool seen = sees_all_calls || tstate->c_profilefunc == the_hook;
     mt_add_relaxed(&installing, 1);

@@ -412,7 +412,8 @@ static bool within_table(const void *at, size_t bytes)
 /* An address with room for `bytes`, within one page of the MMU's tables; NULL: none was found. */
 static void *find_room(size_t bytes)
 {
-    char *room = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *room = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                      0);
     if (room == MAP_FAILED)
         return NULL;
     munmap(room, 2 * bytes);

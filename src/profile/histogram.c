@@ -142,8 +142,8 @@ void mt__hist_sum_add(struct mt__hist_sum *sum, const struct mt__histogram *hist
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t sub = 0; sub < MT__HIST_SUBS; sub++) {
             uint32_t bucket = (hist->first + i) * MT__HIST_SUBS + sub;
-            const uint32_t *carry =
-                pool ? mt_map_find(&pool->carries, carry_key(owner, bucket)) : NULL;
+            const uint32_t *carry = pool ? mt_map_find(&pool->carries, carry_key(owner, bucket))
+                                         : NULL;
             uint64_t count = hist->octaves[i].counts[sub] + (carry ? *carry * MT__HIST_CARRY : 0);
             sum->counts[bucket] += count;
             sum->n += count;

@@ -68,8 +68,7 @@ static inline bool mt__hist_add(struct mt__histogram *hist, struct mt__octave_po
                                 uint32_t owner, uint64_t dur_ns)
 {
     uint32_t octave = mt__hist_octave(dur_ns);
-    if (MT_UNLIKELY(octave - hist->first >= hist->n_octaves) &&
-        !mt__hist_widen(hist, pool, octave))
+    if (MT_UNLIKELY(octave - hist->first >= hist->n_octaves) && !mt__hist_widen(hist, pool, octave))
         return false;
     uint32_t sub = mt__hist_sub(dur_ns, octave);
     uint16_t *count = &hist->octaves[octave - hist->first].counts[sub];

@@ -24,8 +24,8 @@ static struct mt__pair *find(const struct mt__pairs *pairs, uint64_t key)
 static bool enlarge(struct mt__pairs *pairs)
 {
     unsigned log2 = pairs->n_slots ? 64 - pairs->shift + 1 : MIN_SLOTS_LOG2;
-    struct mt__pairs larger = {.n_slots = (size_t)1 << log2, .n_used = pairs->n_used,
-                               .shift = 64 - log2};
+    struct mt__pairs larger = {
+        .n_slots = (size_t)1 << log2, .n_used = pairs->n_used, .shift = 64 - log2};
     /* A frame remembers a slot in 32 bits. */
     larger.slots = log2 < 32 ? calloc(larger.n_slots, sizeof *larger.slots) : NULL;
     if (!larger.slots)

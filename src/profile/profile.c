@@ -305,8 +305,7 @@ static inline void fetch_octave(const struct feeder *feeder, const struct mt_eve
 {
     if (event->type != MT_EVENT_END)
         return;
-    const struct mt__histogram *hist =
-        &feeder->worker->cells[cell_of(feeder, event->func)].hist;
+    const struct mt__histogram *hist = &feeder->worker->cells[cell_of(feeder, event->func)].hist;
     uint32_t at = mt__hist_octave(event->dur_ns) - hist->first;
     if (at < hist->n_octaves)
         __builtin_prefetch(&hist->octaves[at], 1);

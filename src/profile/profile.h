@@ -49,8 +49,8 @@
 struct mt_profile_options {
     const struct mt_timeline *timeline; /* borrowed, as all of these */
     uint32_t n_workers;                 /* mt_run.worker is below it */
-    const uint32_t *key_of_func; /* by function; NULL: each function is a key */
-    uint32_t n_keys;             /* where key_of_func is given */
+    const uint32_t *key_of_func;        /* by function; NULL: each function is a key */
+    uint32_t n_keys;                    /* where key_of_func is given */
     const uint32_t *group_of_track; /* by track; MT_NONE: leave it out. NULL: all are one group */
     uint32_t n_groups;              /* where group_of_track is given */
     bool all_pairs;                 /* count every pair */
@@ -66,15 +66,15 @@ struct mt_profile_row {
     uint64_t n_primitive; /* of them, not within a call of the same key */
     uint64_t self_ns;
     uint64_t cum_ns;
-    uint64_t n_timed;  /* calls of which both ends were seen; of these: */
-    uint64_t timed_ns; /* their sum */
-    uint64_t max_ns;   /* exact */
+    uint64_t n_timed;                /* calls of which both ends were seen; of these: */
+    uint64_t timed_ns;               /* their sum */
+    uint64_t max_ns;                 /* exact */
     uint64_t p50_ns, p95_ns, p99_ns; /* within 3.2 % */
-    uint64_t n_resumes;    /* of n_calls: generators and coroutines that went on */
-    uint64_t n_unfinished; /* of n_calls: left open */
-    uint64_t n_repaired;   /* of n_calls: their end was guessed */
-    uint64_t n_reopened;   /* not in n_calls: began before */
-    uint32_t first_pair;   /* index of the first of its callers; neighbours */
+    uint64_t n_resumes;              /* of n_calls: generators and coroutines that went on */
+    uint64_t n_unfinished;           /* of n_calls: left open */
+    uint64_t n_repaired;             /* of n_calls: their end was guessed */
+    uint64_t n_reopened;             /* not in n_calls: began before */
+    uint32_t first_pair;             /* index of the first of its callers; neighbours */
     uint32_t n_pairs;
 };
 

@@ -126,14 +126,14 @@ static bool check_def(const struct at *at, struct defined *defined)
     case MT_DEF_PROCESS:
     case MT_DEF_NOTE: return check_name(at);
     default:
-        return at->check->is_newer || mt__check_fault(at->check, at->offset,
-                                                      "a definition has the unknown type %u",
-                                                      at->def->type);
+        return at->check->is_newer ||
+               mt__check_fault(at->check, at->offset, "a definition has the unknown type %u",
+                               at->def->type);
     }
 }
 
-static bool check_chunk(struct mt__check *check, const struct mt__def_chunk *chunk,
-                        uint64_t *words, struct defined *defined)
+static bool check_chunk(struct mt__check *check, const struct mt__def_chunk *chunk, uint64_t *words,
+                        struct defined *defined)
 {
     uint32_t n_read;
     if (mt__file_words(&check->input, chunk->offset, words, chunk->n_words, &n_read,

@@ -99,9 +99,9 @@ static bool check_extension(const struct at *at)
     uint32_t subtype = mt_ext_subtype(at->record->id);
     bool is_known = subtype < N_EXTENSIONS && extensions[subtype].is_known;
     if (!is_known)
-        return at->check->is_newer || mt__check_fault(at->check, at->offset,
-                                                      "an extension has the unknown type %u",
-                                                      subtype);
+        return at->check->is_newer ||
+               mt__check_fault(at->check, at->offset, "an extension has the unknown type %u",
+                               subtype);
     if (at->record->n_payload != extensions[subtype].n_words)
         return mt__check_fault(at->check, at->offset, "an extension of type %u has %u words",
                                subtype, at->record->n_payload);
@@ -117,9 +117,9 @@ static bool check_record(const struct at *at)
     default:
         good = mt__kind_has_func(at->record->kind)
                    ? check_call(at)
-                   : at->check->is_newer || mt__check_fault(at->check, at->offset,
-                                                            "a record has the unknown kind %u",
-                                                            at->record->kind);
+                   : at->check->is_newer ||
+                         mt__check_fault(at->check, at->offset, "a record has the unknown kind %u",
+                                         at->record->kind);
     }
     at->state->tick = at->record->tick;
     return good;
@@ -129,8 +129,8 @@ static bool check_record(const struct at *at)
  * chunk it is the next one's magic number, which passes for a record. */
 static bool check_end(struct mt__check *check, const struct mt__chunk *chunk, uint64_t word)
 {
-    uint64_t offset =
-        chunk->offset + MT_CHUNK_HEADER_BYTES + (uint64_t)chunk->n_words * sizeof word;
+    uint64_t offset = chunk->offset + MT_CHUNK_HEADER_BYTES +
+                      (uint64_t)chunk->n_words * sizeof word;
     return !word || mt_record_kind(word) != MT_KIND_NONE ||
            mt__check_fault(check, offset, "a record has no kind");
 }

@@ -14,7 +14,7 @@
 
 /* ns per tick as a fixed-point number: mult / 2^shift. */
 struct mt__rate {
-    uint64_t mult; /* 0: unknown */
+    uint64_t mult;  /* 0: unknown */
     uint32_t shift; /* at most 64 */
 };
 

@@ -11,7 +11,7 @@
 /* What a kind of record does. `counts` has one number in each 16 bits: new Python calls, new C calls. */
 struct common {
     uint64_t counts;
-    uint32_t key;  /* or'ed to the id */
+    uint32_t key; /* or'ed to the id */
     uint16_t flags;
     uint8_t is_end;
     bool is_call;
@@ -22,7 +22,7 @@ struct common {
 #define C_KEY (UINT32_C(1) << MT_ID_BITS)
 _Static_assert(MT__PIECE_WORDS < 1u << 16, "the counts of a piece fit");
 _Static_assert(MT_EVENT_END == MT_EVENT_BEGIN + 1, "so that is_end can be added");
-_Static_assert(MT__NO_FUNC & MT__CALL_REOPENED, "one test finds both");
+_Static_assert(MT__NO_FUNC &MT__CALL_REOPENED, "one test finds both");
 
 static const struct common commons[MT_N_KINDS] = {
     [MT_KIND_PY_BEGIN] = {PYTHON_CALL, 0, 0, 0, true},

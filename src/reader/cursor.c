@@ -95,8 +95,7 @@ enum mt_status mt_cursor_new(struct mt_set *set, uint32_t track, unsigned needs,
                              struct mt_flows *flows, struct mt_cursor **out)
 {
     struct mt_cursor *cursor = calloc(1, sizeof *cursor);
-    enum mt_status status =
-        cursor ? mt__cursor_init(cursor, set, track, needs, flows) : MT_NOMEM;
+    enum mt_status status = cursor ? mt__cursor_init(cursor, set, track, needs, flows) : MT_NOMEM;
     if (status != MT_OK) {
         mt_cursor_free(cursor);
         cursor = NULL;
@@ -240,8 +239,7 @@ static bool next_chunk(struct mt_cursor *cursor)
 static void broken_chunk(struct mt_cursor *cursor)
 {
     struct mt_error error = {0};
-    uint64_t offset =
-        cursor->chunk_offset + MT_CHUNK_HEADER_BYTES + cursor->at * sizeof(uint64_t);
+    uint64_t offset = cursor->chunk_offset + MT_CHUNK_HEADER_BYTES + cursor->at * sizeof(uint64_t);
     mt_error_set(&error, MT_CORRUPT, NULL, offset, "a record is damaged");
     tell_fault(cursor, &error);
     part_is_missing(cursor, "the file is damaged here", (uint64_t)cursor->now_ns);
@@ -282,9 +280,7 @@ static void extension(struct mt_cursor *cursor, uint32_t id, const uint64_t *pay
         memcpy(&resync, payload, sizeof resync);
         mt__emit_resync(cursor, resync.depth);
         return;
-    default:
-        cursor->counts.n_unknown_kinds++;
-        return;
+    default: cursor->counts.n_unknown_kinds++; return;
     }
 }
 
@@ -304,8 +300,8 @@ static void other_record(struct mt_cursor *cursor, uint64_t word)
             return;
     }
     const uint64_t *payload = desk->words + (cursor->at - desk->base) + 1;
-    uint64_t tick =
-        cursor->tick + ((uint64_t)mt_record_delta(word) << cursor->file->header.tick_shift);
+    uint64_t tick = cursor->tick +
+                    ((uint64_t)mt_record_delta(word) << cursor->file->header.tick_shift);
     cursor->at += 1 + n_payload;
     if (kind == MT_KIND_GAP && n_payload >= EXT_WORDS(struct mt_gap)) {
         memcpy(&cursor->tick, payload, sizeof cursor->tick); /* no event: time goes on */
@@ -333,8 +329,8 @@ static void decode_one(struct mt_cursor *cursor)
         return;
     }
     cursor->at++;
-    advance(cursor, cursor->tick +
-                        ((uint64_t)mt_record_delta(word) << cursor->file->header.tick_shift));
+    advance(cursor,
+            cursor->tick + ((uint64_t)mt_record_delta(word) << cursor->file->header.tick_shift));
     if (MT_UNLIKELY(cursor->now_ns >= cursor->next_flow_ns))
         mt__emit_flows(cursor);
     mt__emit_call(cursor, kind, mt_record_id(word));

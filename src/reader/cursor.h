@@ -88,7 +88,7 @@ struct mt_cursor {
 
     /* The slice. */
     const struct mt__slice *slice; /* the set's, or NULL where all events are shown */
-    bool cut_short; /* what there is of the track behind the slice is not read */
+    bool cut_short;                /* what there is of the track behind the slice is not read */
     struct mt__slicing slicing;
 };
 

@@ -96,8 +96,8 @@ static enum verdict load_note(struct loader *loader, const struct mt__def *def,
     struct mt__file *file = loader->file;
     if (!MT_ARRAY_ROOM(file->notes, file->notes_capacity, file->n_notes + 1))
         return OUT_OF_MEMORY;
-    file->notes[file->n_notes++] =
-        (struct mt__note){.tick = head->tick, .topic = def->id, .text = *text};
+    file->notes[file->n_notes++] = (struct mt__note){
+        .tick = head->tick, .topic = def->id, .text = *text};
     return GOOD;
 }
 

@@ -32,14 +32,16 @@ static const struct action {
 static bool room(struct mt_cursor *cursor, size_t n)
 {
     struct mt_desk *desk = cursor->desk;
-    if (MT_ARRAY_ROOM(desk->events, desk->events_capacity, desk->n_events + n + MT__PIECE_WORDS + 2))
+    if (MT_ARRAY_ROOM(desk->events, desk->events_capacity,
+                      desk->n_events + n + MT__PIECE_WORDS + 2))
         return true;
     cursor->status = MT_NOMEM;
     return false;
 }
 
 /* There must be room. */
-static struct mt_event *append(struct mt_cursor *cursor, int64_t ts_ns, uint16_t type, uint16_t flags)
+static struct mt_event *append(struct mt_cursor *cursor, int64_t ts_ns, uint16_t type,
+                               uint16_t flags)
 {
     struct mt_event *event = &cursor->desk->events[cursor->desk->n_events++];
     event->ts_ns = (uint64_t)ts_ns;
@@ -189,8 +191,8 @@ static void meet_flow(struct mt_cursor *cursor, uint32_t flow, int64_t ts_ns, bo
     if (!cursor->slice)
         *(arrives ? &met->to_ns : &met->from_ns) = (uint64_t)ts_ns;
     else if (MT_ARRAY_ROOM(desk->marks, desk->marks_capacity, desk->n_marks + 1))
-        desk->marks[desk->n_marks++] =
-            (struct mt__flow_mark){desk->n_events, (uint64_t)ts_ns, flow, arrives};
+        desk->marks[desk->n_marks++] = (struct mt__flow_mark){desk->n_events, (uint64_t)ts_ns, flow,
+                                                              arrives};
     else
         cursor->status = MT_NOMEM;
 }

@@ -60,10 +60,8 @@ static enum mt_status thread_index(struct mt__file *file, uint32_t number, uint3
 static enum mt_status add_events(struct mt__file *file, const struct mt_chunk_header *header,
                                  uint64_t offset, uint32_t n_words)
 {
-    struct mt__chunk chunk = {.offset = offset,
-                              .start_tick = header->start_tick,
-                              .n_words = n_words,
-                              .seq = header->seq};
+    struct mt__chunk chunk = {
+        .offset = offset, .start_tick = header->start_tick, .n_words = n_words, .seq = header->seq};
     if (!MT_ARRAY_ROOM(file->chunks, file->chunks_capacity, file->n_chunks + 1))
         return MT_NOMEM;
     enum mt_status status = thread_index(file, header->thread, header->tid, &chunk.thread);
@@ -78,8 +76,8 @@ static enum mt_status add_defs(struct mt__file *file, const struct mt_chunk_head
 {
     if (!MT_ARRAY_ROOM(file->def_chunks, file->def_chunks_capacity, file->n_def_chunks + 1))
         return MT_NOMEM;
-    file->def_chunks[file->n_def_chunks++] =
-        (struct mt__def_chunk){.offset = offset, .n_words = n_words, .seq = header->seq};
+    file->def_chunks[file->n_def_chunks++] = (struct mt__def_chunk){
+        .offset = offset, .n_words = n_words, .seq = header->seq};
     return MT_OK;
 }
 
@@ -224,8 +222,8 @@ static enum mt_status thread_extent(struct mt__file *file, struct mt__thread *th
         if (mt__file_words(input, first->offset, words, n_words, &n_read, &error) == MT_OK)
             scan(file, thread, first, words, n_read, &found);
     }
-    enum mt_status status =
-        mt__file_words(input, last->offset, words, last->n_words, &n_read, &error);
+    enum mt_status status = mt__file_words(input, last->offset, words, last->n_words, &n_read,
+                                           &error);
     if (status != MT_OK)
         mt__trouble_tell(trouble, file->source.name, &error);
     thread->last_tick = last->start_tick;
@@ -297,7 +295,8 @@ enum mt_status mt__file_reopen(const struct mt__file *file, struct mt__input *in
     /* Numbers of inodes are given anew, too. */
     status = mt__input_read(input, offsetof(struct mt_file_header, file_id), file_id,
                             sizeof file_id, &n_read, error);
-    if (status == MT_OK && (n_read < sizeof file_id || memcmp(file_id, file->header.file_id, n_read)))
+    if (status == MT_OK &&
+        (n_read < sizeof file_id || memcmp(file_id, file->header.file_id, n_read)))
         status = mt_error_set(error, MT_GONE, file->source.name, MT_NO_OFFSET,
                               "was replaced while it was being read");
     if (status != MT_OK)

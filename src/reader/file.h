@@ -82,8 +82,8 @@ struct mt__file {
     uint64_t name_tick;
     struct mt_text name; /* of the process, the latest; data is NULL if it has none */
 
-    uint32_t process;     /* index, filled in by the set */
-    uint32_t fault_told;  /* how many faults in its content were met; walks add to it, at any time */
+    uint32_t process;    /* index, filled in by the set */
+    uint32_t fault_told; /* how many faults in its content were met; walks add to it, at any time */
 };
 
 #define MT__NO_FUNC UINT32_MAX

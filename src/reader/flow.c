@@ -112,8 +112,8 @@ static bool text_is(const struct mt_text *text, const char *word)
 
 static bool starts_programs(const struct mt_func *func)
 {
-    static const char *const in_c[] = {"fork_exec",    "posix_spawn", "posix_spawnp", "system",
-                                       "spawnv",       "spawnve",     "popen",        NULL};
+    static const char *const in_c[] = {"fork_exec", "posix_spawn", "posix_spawnp", "system",
+                                       "spawnv",    "spawnve",     "popen",        NULL};
     static const char *const in_python[] = {"Popen._execute_child", "_execute_child",
                                             "spawnv_passfds", NULL};
     const char *const *names = func->kind == MT_FUNC_C ? in_c : in_python;
@@ -137,9 +137,9 @@ static void set_window(const struct mt_set *set, struct spawn *spawn)
     bool known = file->header.start_time && start_ns >= 0 && (uint64_t)start_ns <= first_ns;
     uint64_t end_ns = known ? (uint64_t)start_ns + NS_PER_JIFFY : first_ns;
     spawn->end_ns = end_ns < first_ns ? end_ns : first_ns;
-    spawn->begin_ns =
-        spawn->end_ns > NS_PER_JIFFY + CALL_AHEAD_NS ? spawn->end_ns - NS_PER_JIFFY - CALL_AHEAD_NS
-                                                     : 0;
+    spawn->begin_ns = spawn->end_ns > NS_PER_JIFFY + CALL_AHEAD_NS
+                          ? spawn->end_ns - NS_PER_JIFFY - CALL_AHEAD_NS
+                          : 0;
 }
 
 /* Processes that start together get rising pids. */
@@ -209,8 +209,8 @@ static void search_chunk(struct search *search, const struct mt__input *input,
                                    .tick_shift = file->header.tick_shift};
     struct mt__record record;
     while (mt__record_next(&iter, &record) == MT__NEXT_ONE) {
-        uint32_t func =
-            record.kind == wanted ? mt__file_func(file, record.id) : (uint32_t)MT__NO_FUNC;
+        uint32_t func = record.kind == wanted ? mt__file_func(file, record.id)
+                                              : (uint32_t)MT__NO_FUNC;
         if (func != MT__NO_FUNC && search->starts[func])
             note_starter(search, track, mt__file_ns(file, record.tick));
     }
@@ -309,8 +309,7 @@ static enum mt_status add_children(struct search *search, const struct child *ch
         uint32_t process = children[i].process;
         if (is_forked(set, &set->processes[process])) {
             status = add_fork(set, process);
-        } else if (!MT_ARRAY_ROOM(search->spawns, search->spawns_capacity,
-                                  search->n_spawns + 1)) {
+        } else if (!MT_ARRAY_ROOM(search->spawns, search->spawns_capacity, search->n_spawns + 1)) {
             status = MT_NOMEM;
         } else {
             struct spawn *spawn = &search->spawns[search->n_spawns++];

@@ -85,8 +85,7 @@ static enum mt_status label_host(struct mt_set *set, const struct member *member
     for (size_t i = 0; status == MT_OK && i < n; i++) {
         char label[MT_HOST_BYTES + 32];
         boot += i && compare_members(&members[i - 1], &members[i]) != 0;
-        int n_bytes =
-            snprintf(label, sizeof label, "%s (boot %u)", members[i].header->host, boot);
+        int n_bytes = snprintf(label, sizeof label, "%s (boot %u)", members[i].header->host, boot);
         status = mt__names_text(&set->names, label, (size_t)n_bytes,
                                 &set->processes[members[i].process].host);
     }
@@ -102,8 +101,8 @@ enum mt_status mt__set_host_labels(struct mt_set *set)
     if (!members)
         return MT_NOMEM;
     for (uint32_t i = 0; i < n; i++)
-        members[i] =
-            (struct member){.header = &set->files[set->processes[i].first_file]->header, .process = i};
+        members[i] = (struct member){.header = &set->files[set->processes[i].first_file]->header,
+                                     .process = i};
     qsort(members, n, sizeof *members, compare_members);
     find_boot_starts(set, members, n);
     qsort(members, n, sizeof *members, compare_boots);

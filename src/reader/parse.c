@@ -78,10 +78,9 @@ enum mt_status mt__parse_chunk(const struct mt_chunk_header *header, uint64_t of
             : header->type == MT_CHUNK_DEFS ? MT__CHUNK_DEFS
                                             : MT__CHUNK_OTHER;
     if (*kind == MT__CHUNK_OTHER && (header->flags & MT_CHUNK_MUST_UNDERSTAND))
-        return mt_error_set(error, MT_VERSION, NULL,
-                            offset + offsetof(struct mt_chunk_header, type),
-                            "has a chunk of type %u that only a newer mtrace understands",
-                            header->type);
+        return mt_error_set(
+            error, MT_VERSION, NULL, offset + offsetof(struct mt_chunk_header, type),
+            "has a chunk of type %u that only a newer mtrace understands", header->type);
     return MT_OK;
 }
 
@@ -165,6 +164,5 @@ bool mt__def_cfunc(const struct mt__def *def, struct mt_text *owner, struct mt_t
 
 bool mt__def_name(const struct mt__def *def, struct mt_def_name *head, struct mt_text *text)
 {
-    return take_head(def, head, sizeof *head) &&
-           take_text(def, sizeof *head, head->n_bytes, text);
+    return take_head(def, head, sizeof *head) && take_text(def, sizeof *head, head->n_bytes, text);
 }

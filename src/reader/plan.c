@@ -33,8 +33,7 @@ static bool add_part(struct planning *planning, uint64_t start_ns, uint32_t trac
 {
     if (!MT_ARRAY_ROOM(planning->parts, planning->capacity, planning->n_parts + 1))
         return false;
-    planning->parts[planning->n_parts] =
-        (struct part){start_ns, track, n_words, planning->n_parts};
+    planning->parts[planning->n_parts] = (struct part){start_ns, track, n_words, planning->n_parts};
     planning->n_parts++;
     planning->n_steps += steps_of(n_words);
     return true;
@@ -109,7 +108,8 @@ static bool weave(struct mt_plan *plan)
     if (!woven)
         return false;
     for (size_t first = 0, end; first < plan->n_steps; first = end) {
-        for (end = first; end < plan->n_steps && plan->steps[end].track == plan->steps[first].track;)
+        for (end = first;
+             end < plan->n_steps && plan->steps[end].track == plan->steps[first].track;)
             end++;
         for (size_t i = first; i < end; i++) {
             uint64_t at = (((uint64_t)(i - first) << 32) + (UINT64_C(1) << 31)) / (end - first);

@@ -82,11 +82,11 @@ static enum mt_status describe(struct mt_set *set, struct mt_process *process)
             process->name = file->name;
         sum_losses(process, file);
     }
-    enum mt_status status =
-        mt__names_text(&set->names, header->host, strlen(header->host), &process->host);
+    enum mt_status status = mt__names_text(&set->names, header->host, strlen(header->host),
+                                           &process->host);
     if (status == MT_OK && !process->name.data)
-        status =
-            mt__names_text(&set->names, header->program, strlen(header->program), &process->name);
+        status = mt__names_text(&set->names, header->program, strlen(header->program),
+                                &process->name);
     return status;
 }
 

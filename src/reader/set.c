@@ -76,8 +76,8 @@ static uint64_t hash_id(const uint8_t id[16])
 
 struct mt__file *mt__set_find_file(const struct mt_set *set, const uint8_t file_id[16])
 {
-    const uint32_t *idx =
-        mt__id_is_zero(file_id) ? NULL : mt_map_find(&set->file_of, hash_id(file_id));
+    const uint32_t *idx = mt__id_is_zero(file_id) ? NULL
+                                                  : mt_map_find(&set->file_of, hash_id(file_id));
     if (!idx || memcmp(set->files[*idx]->header.file_id, file_id, 16) != 0)
         return NULL;
     return set->files[*idx];

@@ -291,8 +291,7 @@ static void finish(const struct out *out)
     for (size_t i = 0; out->cursor->needs & MT_NEEDS_PAIRS && i < n_open; i++) {
         const struct mt__slice_call *call = &slicing->calls[i];
         if (call->is_shown)
-            append(out, MT_EVENT_UNFINISHED, call, call->begin_ns,
-                   call->flags & MT_EVENT_REOPENED);
+            append(out, MT_EVENT_UNFINISHED, call, call->begin_ns, call->flags & MT_EVENT_REOPENED);
     }
 }
 
@@ -398,6 +397,7 @@ bool mt__slice_run(struct mt_cursor *cursor, bool at_end)
         inside(&out, at, at_end);
     swap_events(desk);
     desk->n_marks = 0;
-    bool is_behind = slicing->state == MT__SLICE_AFTER && !mt__slice_reads_on(cursor->set, cursor->track);
+    bool is_behind = slicing->state == MT__SLICE_AFTER &&
+                     !mt__slice_reads_on(cursor->set, cursor->track);
     return at_end || is_behind || cursor->status != MT_OK;
 }

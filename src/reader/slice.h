@@ -49,7 +49,8 @@ struct mt__slicing {
     enum { MT__SLICE_BEFORE, MT__SLICE_INSIDE, MT__SLICE_AFTER } state;
     struct mt__slice_call *calls; /* all that are open */
     size_t depth, capacity;
-    size_t n_given; /* BEGINs of calls[0..n_given) were given out; calls[n_given], if any, is shown */
+    size_t
+        n_given; /* BEGINs of calls[0..n_given) were given out; calls[n_given], if any, is shown */
     size_t n_shown, n_shown_given; /* of them */
     struct mt__waiting_loss losses[MT__MAX_WAITING_LOSSES];
     size_t n_losses;

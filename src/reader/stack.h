@@ -28,7 +28,7 @@ struct mt__call {
 struct mt__stack {
     struct mt__call *calls;
     size_t depth, capacity;
-    uint64_t n_beyond; /* open calls that are not in `calls`, because of the limit */
+    uint64_t n_beyond;   /* open calls that are not in `calls`, because of the limit */
     uint64_t n_searched; /* calls looked at in vain */
     bool counting;       /* key_counts says how often each key is in `calls` */
     struct mt_map key_counts;

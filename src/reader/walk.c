@@ -45,8 +45,8 @@ void mt_walk_free(struct mt_walk *walk)
 
 void mt_walk_start(struct mt_walk *walk, uint32_t track)
 {
-    enum mt_status status =
-        mt__cursor_init(&walk->cursor, walk->set, track, walk->needs, walk->flows);
+    enum mt_status status = mt__cursor_init(&walk->cursor, walk->set, track, walk->needs,
+                                            walk->flows);
     walk->status = status == MT_OK ? walk->status : status;
 }
 

@@ -60,7 +60,8 @@ struct mt__chrome_track {
 
 /* Writes B and E lines for a run's events from the i-th on, as long as they are usual ones. Returns the
  * first that it left; the run's end when memory runs out. */
-uint32_t mt__chrome_calls(const struct mt__chrome_texts *texts, const struct mt__chrome_track *track,
-                          const struct mt_run *run, uint32_t i, struct mt_buf *out);
+uint32_t mt__chrome_calls(const struct mt__chrome_texts *texts,
+                          const struct mt__chrome_track *track, const struct mt_run *run,
+                          uint32_t i, struct mt_buf *out);
 
 #endif /* MT_SINK_CHROME_H_ */

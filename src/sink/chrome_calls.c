@@ -134,7 +134,8 @@ static size_t make_head(struct head *head, uint64_t ms)
     return n + sizeof digits - at;
 }
 
-static inline __attribute__((always_inline)) void copy_blocks(char *to, const char *from, size_t n_bytes)
+static inline __attribute__((always_inline)) void copy_blocks(char *to, const char *from,
+                                                              size_t n_bytes)
 {
     memcpy(to, from, COPIED_BYTES);
     for (size_t i = COPIED_BYTES; MT_UNLIKELY(i < n_bytes); i += BLOCK_BYTES)
@@ -210,9 +211,10 @@ put_calls(const struct mt__chrome_texts *texts, const struct mt__chrome_track *t
 }
 
 #ifdef __x86_64__
-__attribute__((target("avx2"))) static uint32_t
-put_calls_avx2(const struct mt__chrome_texts *texts, const struct mt__chrome_track *track,
-               const struct mt_run *run, uint32_t i, struct mt_buf *out)
+__attribute__((target("avx2"))) static uint32_t put_calls_avx2(const struct mt__chrome_texts *texts,
+                                                               const struct mt__chrome_track *track,
+                                                               const struct mt_run *run, uint32_t i,
+                                                               struct mt_buf *out)
 {
     return put_calls(texts, track, run, i, out);
 }
@@ -220,8 +222,9 @@ put_calls_avx2(const struct mt__chrome_texts *texts, const struct mt__chrome_tra
 #define put_calls_avx2 put_calls
 #endif
 
-uint32_t mt__chrome_calls(const struct mt__chrome_texts *texts, const struct mt__chrome_track *track,
-                          const struct mt_run *run, uint32_t i, struct mt_buf *out)
+uint32_t mt__chrome_calls(const struct mt__chrome_texts *texts,
+                          const struct mt__chrome_track *track, const struct mt_run *run,
+                          uint32_t i, struct mt_buf *out)
 {
     if (!mt_buf_reserve(out, LINE_BYTES))
         return run->n_events;

@@ -20,8 +20,8 @@ struct callgrind {
     const struct mt_timeline *timeline;
     struct mt_profile *profile;
     struct mt_profile_result result;
-    struct mt_map files;           /* by the file's hash: its number */
-    bool *named;                   /* by function: its name was written */
+    struct mt_map files; /* by the file's hash: its number */
+    bool *named;         /* by function: its name was written */
 };
 
 static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void **state)

@@ -284,9 +284,9 @@ static void flow_line(const struct mt_timeline *timeline, struct mt_buf *out, ui
     const struct mt_track *track = &timeline->tracks[track_idx];
     mt_buf_append_text(out, leaves ? ",\n{\"ph\":\"s\",\"ts\":" : ",\n{\"ph\":\"f\",\"ts\":");
     mt__chrome_time(out, ts_ns);
-    mt_buf_printf(out, ",\"pid\":%u,\"tid\":%u,\"id\":%zu,\"name\":\"start\",\"cat\":\"process\"%s}",
-                  timeline->processes[track->process].pid, track->tid, id,
-                  leaves ? "" : ",\"bp\":\"e\"");
+    mt_buf_printf(
+        out, ",\"pid\":%u,\"tid\":%u,\"id\":%zu,\"name\":\"start\",\"cat\":\"process\"%s}",
+        timeline->processes[track->process].pid, track->tid, id, leaves ? "" : ",\"bp\":\"e\"");
 }
 
 static enum mt_status end(void *state, const struct mt_outcome *outcome, struct mt_buf *out)

@@ -67,8 +67,7 @@ static bool count_repeats(struct collapsed *collapsed)
     for (uint32_t i = 0; good && i < collapsed->timeline->n_tracks; i++) {
         mt_buf_clear(&text);
         mt__stack_append_track(&text, collapsed->timeline, i);
-        uint32_t *count =
-            mt_map_put(&counts, mt_hash_bytes(text.data, text.n_bytes, 0), 0, NULL);
+        uint32_t *count = mt_map_put(&counts, mt_hash_bytes(text.data, text.n_bytes, 0), 0, NULL);
         good = count && !text.failed;
         if (good)
             collapsed->repeats[i] = (*count)++;
@@ -83,13 +82,12 @@ static bool count_repeats(struct collapsed *collapsed)
 static uint32_t new_node(const struct collapsed *collapsed, struct tree *tree, uint32_t parent,
                          uint32_t label)
 {
-    if (tree->n_nodes == MT_NONE ||
-        !MT_ARRAY_ROOM(tree->nodes, tree->capacity, tree->n_nodes + 1))
+    if (tree->n_nodes == MT_NONE || !MT_ARRAY_ROOM(tree->nodes, tree->capacity, tree->n_nodes + 1))
         return MT_NONE;
     struct node node = {.parent = parent, .label = label, .latest = ROOT};
     if (parent != MT_NONE) {
-        uint64_t n_bytes =
-            (uint64_t)tree->nodes[parent].line_bytes + collapsed->labels.labels[label].n_bytes;
+        uint64_t n_bytes = (uint64_t)tree->nodes[parent].line_bytes +
+                           collapsed->labels.labels[label].n_bytes;
         node.depth = tree->nodes[parent].depth + 1;
         node.line_bytes = n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX;
     }
@@ -140,8 +138,7 @@ static bool pass_loss(const struct collapsed *collapsed, struct tree *tree, uint
 
 static inline bool pass_time(const struct collapsed *collapsed, struct tree *tree, uint64_t ts_ns)
 {
-    if (tree->until_ns > tree->now_ns && ts_ns > tree->now_ns &&
-        !pass_loss(collapsed, tree, ts_ns))
+    if (tree->until_ns > tree->now_ns && ts_ns > tree->now_ns && !pass_loss(collapsed, tree, ts_ns))
         return false;
     tree->nodes[tree->at].self_ns += ts_ns - tree->now_ns;
     tree->now_ns = ts_ns;

@@ -55,7 +55,8 @@ struct writer {
     const struct perfetto *perfetto;
     struct mt_buf *out;
     uint32_t sequence;
-    char head[HEAD_BYTES]; /* of a packet, up to the tag of its time; its second byte is the length */
+    char head
+        [HEAD_BYTES]; /* of a packet, up to the tag of its time; its second byte is the length */
     uint32_t head_bytes;
     uint64_t now_ns; /* of the event before */
 };
@@ -80,7 +81,8 @@ static void annotate(struct mt_buf *out, uint64_t name_iid)
     mt__proto_close(out, start);
 }
 
-static void begin_event(struct mt_buf *out, const struct mt_func *func, uint64_t iid, uint32_t flags)
+static void begin_event(struct mt_buf *out, const struct mt_func *func, uint64_t iid,
+                        uint32_t flags)
 {
     size_t event = mt__proto_open(out, PACKET_TRACK_EVENT);
     mt__proto_number(out, EVENT_TYPE, EVENT_TYPE_BEGIN);
@@ -245,7 +247,8 @@ static void put_special(struct writer *writer, const struct mt_event *event)
     if (event->type == MT_EVENT_BEGIN) {
         special_begin(writer, event);
     } else if (event->type == MT_EVENT_LOST) {
-        mt__perfetto_lost(writer->out, writer->sequence, event->ts_ns - writer->now_ns, event->lost);
+        mt__perfetto_lost(writer->out, writer->sequence, event->ts_ns - writer->now_ns,
+                          event->lost);
         writer->now_ns = event->ts_ns;
     }
 }

@@ -180,8 +180,7 @@ static enum mt_status chunk(void *state, const struct mt_run *run, struct mt_buf
     return mt_profile_add(pstats->profile, run);
 }
 
-static const struct mt_func *func_of(const struct pstats *pstats,
-                                     const struct mt_profile_row *row)
+static const struct mt_func *func_of(const struct pstats *pstats, const struct mt_profile_row *row)
 {
     return &pstats->timeline->funcs[pstats->func_of_key[row->key]];
 }

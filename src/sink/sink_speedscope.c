@@ -34,14 +34,14 @@ struct frame_text {
 
 /* What is kept of a track from run to run. */
 struct lines {
-    uint64_t last_ns; /* of the last event */
-    uint64_t lost_ns; /* a loss that is not yet written: from when ... */
+    uint64_t last_ns;  /* of the last event */
+    uint64_t lost_ns;  /* a loss that is not yet written: from when ... */
     uint64_t until_ns; /* ... until when */
     bool is_lost;
     bool has_profile;
     bool has_lines;
     uint64_t n_lost;
-    uint64_t n_losses; /* losses of an unknown number of events */
+    uint64_t n_losses;    /* losses of an unknown number of events */
     uint32_t *unfinished; /* functions, outermost first */
     size_t n_unfinished, capacity;
 };
@@ -52,7 +52,7 @@ struct speedscope {
     struct frame_text *frames; /* by function; then that of losses */
     struct lines *lines;       /* by track */
     uint32_t first_track;
-    char thousand[1000][4];    /* "000" to "999" */
+    char thousand[1000][4]; /* "000" to "999" */
 };
 
 /* One run that is being written. */
@@ -151,7 +151,8 @@ static void note_loss(struct lines *lines, const struct mt_event *event)
 static void begin_profile(struct writer *writer, uint32_t track, uint64_t start_ns)
 {
     mt_buf_append_text(writer->out, track == writer->speedscope->first_track ? "" : ",\n");
-    mt_buf_append_text(writer->out, "{\"type\":\"evented\",\"unit\":\"nanoseconds\",\"startValue\":");
+    mt_buf_append_text(writer->out,
+                       "{\"type\":\"evented\",\"unit\":\"nanoseconds\",\"startValue\":");
     mt_buf_append_u64(writer->out, start_ns);
     mt_buf_append_text(writer->out, ",\"events\":[");
     writer->lines->has_profile = true;
@@ -305,9 +306,8 @@ static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void *
         speedscope->first_track++;
     speedscope->frames = calloc((size_t)timeline->n_funcs + 1, sizeof *speedscope->frames);
     speedscope->lines = calloc((size_t)timeline->n_tracks + 1, sizeof *speedscope->lines);
-    mt_buf_append_text(out,
-                       "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
-                       "\"exporter\":\"mtrace\",\"shared\":{\"frames\":[\n");
+    mt_buf_append_text(out, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
+                            "\"exporter\":\"mtrace\",\"shared\":{\"frames\":[\n");
     append_frames(out, timeline);
     mt_buf_append_text(out, "\n]},\"profiles\":[\n");
     if (!speedscope->frames || !speedscope->lines || out->failed) {

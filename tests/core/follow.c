@@ -107,8 +107,7 @@ static bool is_writers(const struct scan *s, const struct scan_thread *t, const 
 {
     char prefix[40];
     size_t n = (size_t)snprintf(prefix, sizeof prefix, "%c.%u.", f->tag, f->index);
-    const struct scan_def *def =
-        t->n_records > 0 ? scan_function(s, t->records[0].id) : NULL;
+    const struct scan_def *def = t->n_records > 0 ? scan_function(s, t->records[0].id) : NULL;
     return def != NULL && def->n_text > n && memcmp(def->text, prefix, n) == 0;
 }
 

@@ -23,11 +23,9 @@ static pid_t clone3_fork(void)
 pid_t fork_by(enum fork_kind kind)
 {
     switch (kind) {
-    case FORK_LIBC:
-        return fork();
+    case FORK_LIBC: return fork();
 #ifdef SYS_fork
-    case FORK_RAW:
-        return (pid_t)syscall(SYS_fork);
+    case FORK_RAW: return (pid_t)syscall(SYS_fork);
 #endif
     case FORK_CLONE3: {
         pid_t pid = clone3_fork();
@@ -35,8 +33,7 @@ pid_t fork_by(enum fork_kind kind)
             return pid;
     } /* an old kernel, or a filter: */
         __attribute__((fallthrough));
-    default:
-        return (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+    default: return (pid_t)syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
     }
 }
 

@@ -315,8 +315,8 @@ static void *run_member(void *argument)
     return NULL;
 }
 
-struct lab_team *lab_team_start(char tag, uint32_t first, uint32_t n, uint64_t n_events,
-                                bool renew, uint64_t *done)
+struct lab_team *lab_team_start(char tag, uint32_t first, uint32_t n, uint64_t n_events, bool renew,
+                                uint64_t *done)
 {
     struct lab_team *team = calloc(1, sizeof *team + n * sizeof *team->members);
     CHECK(team != NULL);

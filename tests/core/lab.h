@@ -105,8 +105,8 @@ void lab_write_varied(struct lab_writer *w, uint32_t n_rounds);
 
 /* Threads with the writers TAG.first ... that emit until told to stop, or n_events if not 0. */
 struct lab_team;
-struct lab_team *lab_team_start(char tag, uint32_t first, uint32_t n, uint64_t n_events,
-                                bool renew, uint64_t *done);
+struct lab_team *lab_team_start(char tag, uint32_t first, uint32_t n, uint64_t n_events, bool renew,
+                                uint64_t *done);
 /* Until each of them has written at least so many more events. */
 void lab_team_wait(struct lab_team *team, uint64_t n_events);
 /* Tells them to stop and joins them; their counts are in done[]. */

@@ -119,9 +119,7 @@ static void one_def(struct scan *s, uint32_t type, uint32_t id, uint64_t offset,
         if (word_at(s, offset) == 0)
             fault(s, "a name without a time");
         break;
-    default:
-        fault(s, "definition of type %u", type);
-        return;
+    default: fault(s, "definition of type %u", type); return;
     }
     texts = (uint64_t)def.n_owner + def.n_text;
     if (n != (fixed + texts + 7) / 8) {

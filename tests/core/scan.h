@@ -35,7 +35,7 @@ struct scan_thread {
     uint32_t n_chunks, n_gaps;
     uint64_t chunk_bytes;
     uint64_t last_chunk; /* where in the file it begins */
-    uint64_t tick; /* of its last record or mark */
+    uint64_t tick;       /* of its last record or mark */
     struct scan_record *records;
     size_t n_records, room_records;
     struct scan_mark *marks;

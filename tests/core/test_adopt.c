@@ -32,12 +32,10 @@ static const struct {
     bool may_begin;
     bool left_out; /* the first begin */
 } cases[] = {
-    {2, true, true, true},
-    {2, true, false, false}, /* it is said that none comes */
-    {2, false, true, false}, /* of another function */
-    {1, true, true, false},  /* it calls itself */
-    {3, true, true, false},
-    {0, true, true, false},
+    {2, true, true, true},   {2, true, false, false}, /* it is said that none comes */
+    {2, false, true, false},                          /* of another function */
+    {1, true, true, false},                           /* it calls itself */
+    {3, true, true, false},  {0, true, true, false},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

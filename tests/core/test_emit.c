@@ -35,8 +35,8 @@ static struct scan *load(struct lab_set *set)
 LAB(test_a_known_sequence)
 {
     static const enum mt_kind kinds[] = {
-        MT_KIND_PY_BEGIN, MT_KIND_PY_SUSPEND, MT_KIND_PY_RESUME,  MT_KIND_C_BEGIN,   MT_KIND_C_END,
-        MT_KIND_C_BEGIN,  MT_KIND_C_END_EXC,  MT_KIND_PY_END_EXC, MT_KIND_PY_BEGIN,  MT_KIND_PY_END,
+        MT_KIND_PY_BEGIN, MT_KIND_PY_SUSPEND, MT_KIND_PY_RESUME,  MT_KIND_C_BEGIN,  MT_KIND_C_END,
+        MT_KIND_C_BEGIN,  MT_KIND_C_END_EXC,  MT_KIND_PY_END_EXC, MT_KIND_PY_BEGIN, MT_KIND_PY_END,
     };
     enum { N = sizeof kinds / sizeof kinds[0] };
     uint64_t before[N], after[N];

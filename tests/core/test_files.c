@@ -161,7 +161,9 @@ LAB(test_what_is_put_in_its_place)
         strcpy(path, mt_core_path());
         CHECK_STR(path, expected("lab", i));
         CHECK_EQ(rename(path, aside), 0);
-        CHECK_EQ(i == 1 ? symlink(victim, path) : i == 2 ? mkfifo(path, 0600) : link(victim, path),
+        CHECK_EQ(i == 1   ? symlink(victim, path)
+                 : i == 2 ? mkfifo(path, 0600)
+                          : link(victim, path),
                  0);
         lab_write(&w, 200000);
     }

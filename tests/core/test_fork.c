@@ -49,9 +49,13 @@ static void fork_each_kind(struct lab_writer *w, uint32_t n_child)
         if (silent == 0)
             _exit(0);
         lab_join(silent);
-        e[kind] = (struct fork_expect){.ppid = self(), .parent_tid = (uint32_t)gettid(),
-                                       .kind = kind, .index = kind, .parent_id = file_id,
-                                       .n_events = n_child, .not_before = mt__now()};
+        e[kind] = (struct fork_expect){.ppid = self(),
+                                       .parent_tid = (uint32_t)gettid(),
+                                       .kind = kind,
+                                       .index = kind,
+                                       .parent_id = file_id,
+                                       .n_events = n_child,
+                                       .not_before = mt__now()};
         pid_t pid = fork_by(kind);
         if (pid == 0)
             fork_child_writes(kind, n_child);
@@ -156,9 +160,13 @@ LAB(test_while_four_threads_write)
             struct fork_expect e[BATCH];
             for (uint32_t i = 0; i < BATCH; i++) {
                 lab_write(&w, 1);
-                e[i] = (struct fork_expect){.ppid = self(), .parent_tid = self(), .kind = kind,
-                                            .index = n + i, .parent_id = file_id,
-                                            .n_events = 20 + n, .not_before = mt__now()};
+                e[i] = (struct fork_expect){.ppid = self(),
+                                            .parent_tid = self(),
+                                            .kind = kind,
+                                            .index = n + i,
+                                            .parent_id = file_id,
+                                            .n_events = 20 + n,
+                                            .not_before = mt__now()};
                 pid_t pid = fork_by(kind);
                 if (pid == 0)
                     fork_child_writes(n + i, 20 + n);
@@ -190,8 +198,11 @@ static void *forks_and_writes(void *argument)
     struct forker *f = argument;
     for (uint32_t i = 0; i < 25; i++) {
         lab_write(&f->w, 501);
-        f->expect[i] = (struct fork_expect){.ppid = self(), .parent_tid = (uint32_t)gettid(),
-                                            .kind = f->kind, .index = i, .n_events = 77,
+        f->expect[i] = (struct fork_expect){.ppid = self(),
+                                            .parent_tid = (uint32_t)gettid(),
+                                            .kind = f->kind,
+                                            .index = i,
+                                            .n_events = 77,
                                             .not_before = mt__now()};
         pid_t pid = fork_by(f->kind);
         if (pid == 0)
@@ -291,7 +302,8 @@ LAB(test_grandchildren)
                 if (h->pid != g->pids[n])
                     continue;
                 n_files++;
-                CHECK(n == 0 || memcmp(h->parent_id, parent, 16) == 0); /* the nearest with a file */
+                CHECK(n == 0 ||
+                      memcmp(h->parent_id, parent, 16) == 0); /* the nearest with a file */
                 CHECK(n == 0 || h->ppid == g->pids[n - 1]);
                 CHECK(n == 0 || h->parent_tid == g->pids[n - 1] || !fork_seen(g->kinds[n]));
                 CHECK_EQ(h->fork_tick != 0, n > 0 && fork_seen(g->kinds[n]));

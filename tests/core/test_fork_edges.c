@@ -187,9 +187,9 @@ LAB(test_wiped_by_hand)
     mt__kept.wiped_by_kernel = 0;
     size_t bytes = (sizeof *mt__process + 4095) & ~(size_t)4095;
     CHECK_EQ(madvise(mt__process, bytes, MADV_KEEPONFORK), 0);
-    CHECK_EQ(madvise(mt__kept.slots[0], MT_SLOTS_PER_BLOCK * sizeof(struct mt_slot),
-                     MADV_KEEPONFORK),
-             0);
+    CHECK_EQ(
+        madvise(mt__kept.slots[0], MT_SLOTS_PER_BLOCK * sizeof(struct mt_slot), MADV_KEEPONFORK),
+        0);
     for (uint32_t i = 0; i < 50; i++) {
         pid_t pid = fork();
         if (pid == 0) {

@@ -105,8 +105,7 @@ LAB(test_threads_and_the_process)
         uint64_t tick;
         memcpy(&tick, s->defs[i].text - 16, 8);
         CHECK(scan_is(&s->defs[i], names[i]));
-        CHECK_EQ(s->defs[i].type,
-                 i < 3 ? MT_DEF_THREAD : i == 3 ? MT_DEF_PROCESS : MT_DEF_NOTE);
+        CHECK_EQ(s->defs[i].type, i < 3 ? MT_DEF_THREAD : i == 3 ? MT_DEF_PROCESS : MT_DEF_NOTE);
         CHECK_EQ(s->defs[i].id, i < 3 ? 1 : i == 3 ? 0 : MT_NOTE_ENGINE);
         CHECK_EQ(s->defs[i].tid, i < 3 ? tid : 0);
         CHECK(tick >= before && tick <= mt__now());
@@ -192,7 +191,8 @@ LAB(test_a_hundred_thousand_definitions)
     uint32_t first = 0;
     start();
     for (uint32_t i = 0; i < N; i++) {
-        snprintf(name, sizeof name, "function_%.*s%u", (int)(i % 23), "xxxxxxxxxxxxxxxxxxxxxxxx", i);
+        snprintf(name, sizeof name, "function_%.*s%u", (int)(i % 23), "xxxxxxxxxxxxxxxxxxxxxxxx",
+                 i);
         uint32_t id = i % 3 == 0 ? cfunc("m", name) : code(name, i % 2 ? "a.py" : "b.py", i, i);
         if (i == 0)
             first = id;
@@ -202,7 +202,8 @@ LAB(test_a_hundred_thousand_definitions)
     struct scan *s = load(&set);
     CHECK_EQ(s->threads[0].n_records, N);
     for (uint32_t i = 0; i < N; i++) {
-        snprintf(name, sizeof name, "function_%.*s%u", (int)(i % 23), "xxxxxxxxxxxxxxxxxxxxxxxx", i);
+        snprintf(name, sizeof name, "function_%.*s%u", (int)(i % 23), "xxxxxxxxxxxxxxxxxxxxxxxx",
+                 i);
         CHECK_EQ(s->threads[0].records[i].id, first + i);
         CHECK(scan_is(scan_function(s, first + i), name));
     }

@@ -80,8 +80,8 @@ static uint64_t code(struct writer *w, uint64_t at, uint32_t id)
 {
     uint64_t name = 0;
     memcpy(&name, "f", 1);
-    uint64_t words[] = {mt_def_pack(MT_DEF_CODE, id, 3), 1 | UINT64_C(7) << 32,
-                        UINT64_C(1) << 32, name};
+    uint64_t words[] = {mt_def_pack(MT_DEF_CODE, id, 3), 1 | UINT64_C(7) << 32, UINT64_C(1) << 32,
+                        name};
     return commit(w, at, words, 4, DEF_HEAD_FIRST);
 }
 
@@ -103,8 +103,14 @@ static uint64_t record(struct writer *w, uint64_t at, uint32_t kind, uint32_t id
 static void write_trace(struct writer *w, enum flaw flaw)
 {
     struct mt_file_header header = {
-        .magic = MT_FILE_MAGIC, .major = 1, .header_bytes = 4096, .pid = 5, .clock = MT_CLOCK_TSC,
-        .tick_hz = 1000, .pair = {90, 90, 90}, .program = "p",
+        .magic = MT_FILE_MAGIC,
+        .major = 1,
+        .header_bytes = 4096,
+        .pid = 5,
+        .clock = MT_CLOCK_TSC,
+        .tick_hz = 1000,
+        .pair = {90, 90, 90},
+        .program = "p",
     };
     uint64_t words[HEADER_WORDS], defs, at;
     *w = (struct writer){.flaw = flaw};

@@ -78,7 +78,9 @@ LAB(test_stop_while_threads_record)
     struct lab_set set;
     pthread_rwlockattr_t attributes;
     CHECK_EQ(pthread_rwlockattr_init(&attributes), 0);
-    CHECK_EQ(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP), 0);
+    CHECK_EQ(
+        pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP),
+        0);
     CHECK_EQ(pthread_rwlock_init(&world, &attributes), 0);
     CHECK_EQ(sem_init(&reached, 0, 0), 0);
     lab_writer_init(&own, 'M', 0, NULL);

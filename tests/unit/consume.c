@@ -191,7 +191,8 @@ static void consume_slices(const void *data, size_t n_bytes, uint64_t dur_ns)
         struct consumed unused = {0};
         struct mt_set *set = open_set(data, n_bytes);
         REQUIRE(mt_set_slice(set, &slices[i]) == MT_OK);
-        for (size_t k = i; k < n_sinks; k += sizeof slices / sizeof *slices) /* each with one of them */
+        for (size_t k = i; k < n_sinks;
+             k += sizeof slices / sizeof *slices) /* each with one of them */
             merge(set, mt_sinks[k], true, &unused);
         read_by_plan(set, true, 0);
         mt_set_free(set);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct consumed {
-    unsigned n_errors;  /* told by the reader */
+    unsigned n_errors; /* told by the reader */
     uint64_t n_events;
     int check_status;   /* enum mt_status */
     size_t n_out_bytes; /* of all formats */

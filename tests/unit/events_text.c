@@ -28,8 +28,8 @@ struct mt_set *set_of(struct tb *const *files, size_t n, struct told *told)
         *told = (struct told){0};
     assert_int_equal(mt_set_new(told ? &reporter : NULL, &set), MT_OK);
     for (size_t i = 0; i < n; i++)
-        assert_int_equal(
-            mt_set_add_memory(set, names[i], files[i]->data, files[i]->n_bytes), MT_OK);
+        assert_int_equal(mt_set_add_memory(set, names[i], files[i]->data, files[i]->n_bytes),
+                         MT_OK);
     assert_int_equal(mt_set_finish(set), MT_OK);
     return set;
 }
@@ -44,12 +44,8 @@ static void append_flags(struct mt_buf *out, const struct mt_event *event)
     static const struct {
         uint16_t flag;
         char letter;
-    } flags[] = {{MT_EVENT_REOPENED, 'o'},
-                 {MT_EVENT_RESUME, 'r'},
-                 {MT_EVENT_SUSPEND, 's'},
-                 {MT_EVENT_EXCEPTION, 'x'},
-                 {MT_EVENT_REPAIRED, 'f'},
-                 {MT_EVENT_CUT, 'c'}};
+    } flags[] = {{MT_EVENT_REOPENED, 'o'},  {MT_EVENT_RESUME, 'r'},   {MT_EVENT_SUSPEND, 's'},
+                 {MT_EVENT_EXCEPTION, 'x'}, {MT_EVENT_REPAIRED, 'f'}, {MT_EVENT_CUT, 'c'}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
         if (event->flags & flags[i].flag)
             mt_buf_append_char(out, flags[i].letter);

@@ -5,14 +5,10 @@
 #include "mtrace/reader.h"
 
 #define GLOBS(...)                                                                                 \
-    {                                                                                              \
-        (const char *const[]){__VA_ARGS__},                                                        \
-            sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)                      \
-    }
+    {(const char *const[]){__VA_ARGS__},                                                           \
+     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)}
 #define IDS(...)                                                                                   \
-    {                                                                                              \
-        (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t) \
-    }
+    {(const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)}
 #define SLICE(...) (&(struct mt_slice){__VA_ARGS__})
 
 #endif /* MT_TESTS_SLICES_H_ */

@@ -109,7 +109,7 @@ static void test_utf8(void **state)
         {"a\xc0\x80", 1},     /* overlong */
         {"a\xe0\x80\x80", 1}, /* overlong */
         {"\xed\x9f\xbf", 3},
-        {"a\xed\xa0\x80", 1},     /* a surrogate */
+        {"a\xed\xa0\x80", 1}, /* a surrogate */
         {"\xf4\x8f\xbf\xbf", 4},
         {"a\xf4\x90\x80\x80", 1}, /* above U+10FFFF */
         {"a\xf8\x88\x80\x80\x80", 1},
@@ -128,9 +128,8 @@ static void test_json_escapes(void **state)
     static const char text[] = "a\"b\\c\nd\te\x01\x1f\0f\xc3\xa9\xff\xe2\x82g\x7f";
     struct mt_buf buf = {0};
     mt_json_string(&buf, text, sizeof text - 1);
-    assert_string_equal(mt_buf_text(&buf),
-                        "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000f\xc3\xa9"
-                        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdg\x7f\"");
+    assert_string_equal(mt_buf_text(&buf), "\"a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000f\xc3\xa9"
+                                           "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdg\x7f\"");
     mt_buf_clear(&buf);
     mt_json_string(&buf, "\\a\\", 3); /* the last one is never before a quote */
     assert_string_equal(mt_buf_text(&buf), "\"\\\\a\\u005c\"");
@@ -143,12 +142,9 @@ static void test_json_escapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_grows),
-        cmocka_unit_test(test_buf_remembers_failure),
-        cmocka_unit_test(test_array_room),
-        cmocka_unit_test(test_map_keeps_all_keys),
-        cmocka_unit_test(test_arena_pieces_stay),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_buf_grows),         cmocka_unit_test(test_buf_remembers_failure),
+        cmocka_unit_test(test_array_room),        cmocka_unit_test(test_map_keeps_all_keys),
+        cmocka_unit_test(test_arena_pieces_stay), cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_json_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,14 +243,12 @@ static void test_faults_of_definitions(void **state)
     assert_bad_byte(string_id, 0, string_head, "a definition has the impossible id 0");
     assert_bad_byte(string_type, 99, string_head, "a definition has the unknown type 99");
     assert_bad_byte(string_type, 0, string_head, "a definition goes beyond its chunk");
-    assert_bad_byte(string_words, 255, string_head,
-                    "a definition is longer than what it says");
+    assert_bad_byte(string_words, 255, string_head, "a definition is longer than what it says");
     assert_bad_byte(string_words, 1, string_head, "a definition is shorter than what it says");
     assert_bad_byte(string_length, 200, string_head, "a definition is shorter than what it says");
     assert_bad_byte(string_text, 0, string_text, "a text has a NUL in it");
     assert_bad_byte(string_text, 0xff, string_text, "a text is not UTF-8");
-    assert_bad_byte(string_padding, 1, string_padding,
-                    "there is something behind a text's end");
+    assert_bad_byte(string_padding, 1, string_padding, "there is something behind a text's end");
     assert_bad_byte(code_payload, 9, code_payload, "string 9 is not defined yet");
     assert_bad_byte(code_head, 0, code_head, "a definition has the impossible id 0");
     assert_bad_byte(cfunc_head, 1, cfunc_head, "id 1 is defined again");
@@ -310,8 +308,8 @@ static void test_faults_of_records(void **state)
     assert_bad_word(gap_head, mt_record_pack(0, MT_KIND_GAP, 4), gap_head, "a gap has 4 words");
     assert_bad_word(gap_tick, 1005, gap_head, "time goes backwards");
     assert_bad_word(gap_mono, 0, gap_head, "a gap has no clock readings");
-    assert_bad_word(lost_head, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_LOST, 2)),
-                    lost_head, "an extension of type 1 has 2 words");
+    assert_bad_word(lost_head, mt_record_pack(0, MT_KIND_EXT, mt_ext_id(MT_EXT_LOST, 2)), lost_head,
+                    "an extension of type 1 has 2 words");
     assert_bad_word(lost_reason, 99, lost_head, "a loss has the reason 99");
     assert_bad_word(resync_payload, 99 | UINT64_C(1) << 32, resync_head,
                     "the open calls are stated for reason 99");

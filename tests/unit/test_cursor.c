@@ -203,7 +203,8 @@ static void test_order_of_a_plan(void **state)
     struct tb *file = file_with_functions(&tb);
     static const uint64_t starts[] = {1000, 3000, 2000, 4000};
     for (uint32_t i = 0; i < 4; i++)
-        tb_records(&tb, tb_events(&tb, 1 + i % 2, TID + i % 2, starts[i / 2 + i % 2 * 2] - 1), 1, "(1 )1");
+        tb_records(&tb, tb_events(&tb, 1 + i % 2, TID + i % 2, starts[i / 2 + i % 2 * 2] - 1), 1,
+                   "(1 )1");
     struct mt_set *set = set_of(&file, 1, NULL);
     for (int whole = 0; whole < 2; whole++) {
         static const uint32_t expected[2][4] = {{0, 1, 0, 1}, {0, 0, 1, 1}};

@@ -179,10 +179,8 @@ static void test_random_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_whole_file),
-        cmocka_unit_test(test_cut_at_every_length),
-        cmocka_unit_test(test_every_cut_is_told),
-        cmocka_unit_test(test_flipped_bits),
+        cmocka_unit_test(test_a_whole_file),      cmocka_unit_test(test_cut_at_every_length),
+        cmocka_unit_test(test_every_cut_is_told), cmocka_unit_test(test_flipped_bits),
         cmocka_unit_test(test_random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,8 +52,8 @@ static void assert_processes(struct mt_set *set, const char *expected)
         const struct mt_process *process = &timeline->processes[i];
         const struct mt_track *track = &timeline->tracks[process->first_track];
         mt_buf_printf(&text, "%u %u %s %d %llu %u/%u\n", process->pid, process->real_pid,
-                      process->host.data, (int)process->parent,
-                      (unsigned long long)track->first_ns, track->tid, track->real_tid);
+                      process->host.data, (int)process->parent, (unsigned long long)track->first_ns,
+                      track->tid, track->real_tid);
     }
     assert_string_equal(mt_buf_text(&text), expected);
     mt_buf_fini(&text);
@@ -211,7 +211,7 @@ static void test_a_clock_that_is_set_while_it_records(void **state)
     assert_stepped(0, 3600 * S, 3600 * S, "");
     assert_stepped(7, 3600 * S, 0, note);
     assert_stepped(2, 3600 * S, 3600 * S, note);
-    assert_stepped(5, 3600 * S, 0, note); /* as many moments before as after: the earlier */
+    assert_stepped(5, 3600 * S, 0, note);    /* as many moments before as after: the earlier */
     assert_stepped(2, 5000000, 5000000, ""); /* too little to tell of */
 }
 

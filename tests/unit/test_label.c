@@ -63,14 +63,16 @@ static void assert_labels(const struct mt_func *func, const char *label, const c
 static void test_labels(void **state)
 {
     (void)state;
-    const struct mt_func lambda = {.name = text("f.<locals>.<lambda>"), .owner = text(""),
-                                   .file = text("/a/b.py"), .line = 12};
-    const struct mt_func module = {.name = text("<module>"), .owner = text(""), .file = text("x.py"),
-                                   .line = 1};
+    const struct mt_func lambda = {.name = text("f.<locals>.<lambda>"),
+                                   .owner = text(""),
+                                   .file = text("/a/b.py"),
+                                   .line = 12};
+    const struct mt_func module = {
+        .name = text("<module>"), .owner = text(""), .file = text("x.py"), .line = 1};
     const struct mt_func unknown = {.name = text("(unknown)"), .owner = text(""), .file = text("")};
     const struct mt_func strange = {.name = text("f."), .owner = text(""), .file = text("")};
-    const struct mt_func append = {.name = text("append"), .owner = text("list"), .file = text(""),
-                                   .kind = MT_FUNC_C};
+    const struct mt_func append = {
+        .name = text("append"), .owner = text("list"), .file = text(""), .kind = MT_FUNC_C};
     assert_labels(&lambda, "/a/b.py:12(f.<locals>.<lambda>)", "f.<locals>.<lambda>", "<lambda>");
     assert_labels(&module, "x.py:1(<module>)", "<module>", "<module>");
     assert_labels(&unknown, "(unknown)", "(unknown)", "(unknown)");

@@ -63,8 +63,8 @@ static struct mt_profile_result fold(struct mt_profile *profile)
 /* The profile of one track's events. */
 static struct mt_profile_result profile_of(const struct mt_event *events, uint32_t n)
 {
-    struct mt_profile *profile =
-        new_profile((struct mt_profile_options){.all_pairs = true, .n_slowest = 3});
+    struct mt_profile *profile = new_profile(
+        (struct mt_profile_options){.all_pairs = true, .n_slowest = 3});
     add(profile, 0, 0, events, n, true, true);
     return fold(profile);
 }
@@ -109,9 +109,9 @@ static void assert_pair(const struct mt_profile_result *result, uint32_t caller,
 static void test_calls(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(10, A),     BEGIN(20, B),    END(50, B, 30),
-                                      BEGIN(60, B),     BEGIN(65, C),    END(75, C, 10),
-                                      END(80, B, 20),   END(110, A, 100)};
+    const struct mt_event events[] = {BEGIN(10, A),   BEGIN(20, B),    END(50, B, 30),
+                                      BEGIN(60, B),   BEGIN(65, C),    END(75, C, 10),
+                                      END(80, B, 20), END(110, A, 100)};
     struct mt_profile_result result = profile_of(events, N(events));
     assert_int_equal(result.n_rows, 3);
     assert_row(&result, A, 1, 1, 50, 100);
@@ -141,8 +141,8 @@ static void test_recursion(void **state)
     (void)state;
     /* a, which calls itself twice, one after the other, once two deep */
     const struct mt_event events[] = {
-        BEGIN(0, D),    BEGIN(0, A),    BEGIN(10, A),   BEGIN(15, A),    END(18, A, 3),
-        END(20, A, 10), BEGIN(30, A),   END(35, A, 5),  END(100, A, 100), END(101, D, 101),
+        BEGIN(0, D),    BEGIN(0, A),  BEGIN(10, A),  BEGIN(15, A),     END(18, A, 3),
+        END(20, A, 10), BEGIN(30, A), END(35, A, 5), END(100, A, 100), END(101, D, 101),
     };
     struct mt_profile_result result = profile_of(events, N(events));
     assert_row(&result, A, 4, 1, 100, 100);
@@ -157,7 +157,7 @@ static void test_mutual_recursion(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN(0, A),   BEGIN(1, B),   BEGIN(3, A),  BEGIN(6, B),
+        BEGIN(0, A),   BEGIN(1, B),    BEGIN(3, A),    BEGIN(6, B),
         END(10, B, 4), END(15, A, 12), END(21, B, 20), END(28, A, 28),
     };
     struct mt_profile_result result = profile_of(events, N(events));
@@ -173,9 +173,12 @@ static void test_generators_are_calls_each_time_they_go_on(void **state)
     (void)state;
     const struct mt_event events[] = {
         BEGIN(0, A),
-        BEGIN(10, B), END_F(15, B, 5, MT_EVENT_SUSPEND),
-        BEGIN_F(30, B, MT_EVENT_RESUME), END_F(33, B, 3, MT_EVENT_SUSPEND),
-        BEGIN_F(40, B, MT_EVENT_RESUME), END_F(47, B, 7, MT_EVENT_EXCEPTION),
+        BEGIN(10, B),
+        END_F(15, B, 5, MT_EVENT_SUSPEND),
+        BEGIN_F(30, B, MT_EVENT_RESUME),
+        END_F(33, B, 3, MT_EVENT_SUSPEND),
+        BEGIN_F(40, B, MT_EVENT_RESUME),
+        END_F(47, B, 7, MT_EVENT_EXCEPTION),
         END(50, A, 50),
     };
     struct mt_profile_result result = profile_of(events, N(events));
@@ -191,8 +194,8 @@ static void test_unfinished_calls_last_to_the_end_of_their_track(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN(10, A),  BEGIN(20, B), BEGIN(25, C), END(30, C, 5),      BEGIN(40, A),
-        BEGIN(60, C),  END(70, C, 10), UNFINISHED(10, A), UNFINISHED(20, B), UNFINISHED(40, A),
+        BEGIN(10, A), BEGIN(20, B),   BEGIN(25, C),      END(30, C, 5),     BEGIN(40, A),
+        BEGIN(60, C), END(70, C, 10), UNFINISHED(10, A), UNFINISHED(20, B), UNFINISHED(40, A),
     };
     struct mt_profile_result result = profile_of(events, N(events));
     assert_row(&result, A, 2, 1, 10 + 20, 60);
@@ -215,9 +218,14 @@ static void test_reopened_and_repaired_calls(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN_F(0, A, MT_EVENT_REOPENED), BEGIN_F(0, B, MT_EVENT_REOPENED),
-        BEGIN(5, A), END(8, A, 3), BEGIN(9, C), END_F(10, C, 1, MT_EVENT_REPAIRED),
-        END_F(10, B, 10, MT_EVENT_REOPENED), END_F(20, A, 20, MT_EVENT_REOPENED),
+        BEGIN_F(0, A, MT_EVENT_REOPENED),
+        BEGIN_F(0, B, MT_EVENT_REOPENED),
+        BEGIN(5, A),
+        END(8, A, 3),
+        BEGIN(9, C),
+        END_F(10, C, 1, MT_EVENT_REPAIRED),
+        END_F(10, B, 10, MT_EVENT_REOPENED),
+        END_F(20, A, 20, MT_EVENT_REOPENED),
     };
     struct mt_profile_result result = profile_of(events, N(events));
     assert_row(&result, A, 1, 0, 10 + 3, 20);
@@ -241,7 +249,10 @@ static void test_cut_calls(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN(0, A), BEGIN(10, B), END_F(30, B, 20, MT_EVENT_CUT), END_F(30, A, 30, MT_EVENT_CUT),
+        BEGIN(0, A),
+        BEGIN(10, B),
+        END_F(30, B, 20, MT_EVENT_CUT),
+        END_F(30, A, 30, MT_EVENT_CUT),
     };
     struct mt_profile_result result = profile_of(events, 4);
     assert_int_equal(row_of(&result, A)->n_calls, 1);
@@ -260,12 +271,12 @@ static void test_workers_take_turns(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN(0, A),    BEGIN(0, B),   BEGIN(10, A),  BEGIN(15, B),     END(18, B, 3),
-        END(20, A, 10), BEGIN(30, A),  END(35, A, 5), END(100, B, 100), UNFINISHED(0, A),
+        BEGIN(0, A),    BEGIN(0, B),  BEGIN(10, A),  BEGIN(15, B),     END(18, B, 3),
+        END(20, A, 10), BEGIN(30, A), END(35, A, 5), END(100, B, 100), UNFINISHED(0, A),
     };
     for (uint32_t n_workers = 1; n_workers <= 3; n_workers++) {
-        struct mt_profile *profile = new_profile((struct mt_profile_options){
-            .n_workers = n_workers, .all_pairs = true, .n_slowest = 2});
+        struct mt_profile *profile = new_profile(
+            (struct mt_profile_options){.n_workers = n_workers, .all_pairs = true, .n_slowest = 2});
         for (uint32_t i = 0; i < N(events); i++) {
             for (uint32_t track = 0; track < 3; track++)
                 add(profile, track, (i * 5 + track * 2) % n_workers, &events[i], 1, !i,
@@ -288,7 +299,7 @@ static void test_workers_take_turns(void **state)
 static void test_groups_and_keys(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(0, A), BEGIN(10, B), END(20, B, 10), BEGIN(20, C),
+    const struct mt_event events[] = {BEGIN(0, A),  BEGIN(10, B),  END(20, B, 10), BEGIN(20, C),
                                       BEGIN(22, A), END(24, A, 2), END(30, C, 10), END(40, A, 40)};
     const uint32_t keys[N_FUNCS] = {0, 0, 1, 1}, groups[3] = {1, MT_NONE, 0};
     struct mt_profile *profile = new_profile((struct mt_profile_options){
@@ -315,7 +326,7 @@ static void test_groups_and_keys(void **state)
 static void test_marked_pairs_only(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(0, A), BEGIN(10, B), BEGIN(11, C), END(12, C, 1),
+    const struct mt_event events[] = {BEGIN(0, A),    BEGIN(10, B), BEGIN(11, C),  END(12, C, 1),
                                       END(20, B, 10), BEGIN(22, C), END(24, C, 2), END(40, A, 40)};
     const uint8_t marks[2][N_FUNCS] = {{[C] = MT_PROFILE_CALLERS}, {[A] = MT_PROFILE_CALLEES}};
     for (int i = 0; i < 2; i++) {
@@ -333,8 +344,8 @@ static void test_losses(void **state)
 {
     (void)state;
     const struct mt_event_lost lost = {.n_events = 7, .until_ns = 50};
-    const struct mt_event events[] = {BEGIN(0, A), END(10, A, 10),
-                                      {.type = MT_EVENT_LOST, .ts_ns = 20, .lost = &lost}};
+    const struct mt_event events[] = {
+        BEGIN(0, A), END(10, A, 10), {.type = MT_EVENT_LOST, .ts_ns = 20, .lost = &lost}};
     struct mt_profile_result result = profile_of(events, N(events));
     assert_int_equal(result.n_lost, 7);
     assert_int_equal(result.n_losses, 1);
@@ -378,9 +389,12 @@ static void test_too_many_cells(void **state)
     (void)state;
     const uint32_t keys[N_FUNCS] = {0}, groups[3] = {0};
     struct mt_profile *profile;
-    struct mt_profile_options options = {.timeline = &timeline, .n_workers = 1,
-                                         .key_of_func = keys, .n_keys = 1u << 20,
-                                         .group_of_track = groups, .n_groups = 1u << 9};
+    struct mt_profile_options options = {.timeline = &timeline,
+                                         .n_workers = 1,
+                                         .key_of_func = keys,
+                                         .n_keys = 1u << 20,
+                                         .group_of_track = groups,
+                                         .n_groups = 1u << 9};
     assert_int_equal(mt_profile_new(&options, &profile), MT_LIMIT);
 }
 

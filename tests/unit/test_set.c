@@ -105,8 +105,7 @@ static void test_circles_of_parents_are_cut(void **state)
     const struct mt_timeline *timeline = mt_set_timeline(set);
     assert_int_equal(timeline->n_processes, 3);
     for (uint32_t i = 0; i < 3; i++)
-        assert_true(timeline->processes[i].parent == MT_NONE ||
-                    timeline->processes[i].parent < i);
+        assert_true(timeline->processes[i].parent == MT_NONE || timeline->processes[i].parent < i);
     mt_set_free(set);
     fini_all(tbs, 3);
 }
@@ -188,8 +187,9 @@ static void test_parts_continue_threads(void **state)
     assert_string_equal(timeline->processes[0].name.data, "renamed");
     assert_int_equal(timeline->n_tracks, 1);
     assert_int_equal(timeline->tracks[0].n_segments, 2);
-    assert_track(set, 0, "B main@0 B work@10 Ef work@2000+1990 Ef main@2000+2000 Bo main@2000 "
-                         "Eo main@2010+10");
+    assert_track(set, 0,
+                 "B main@0 B work@10 Ef work@2000+1990 Ef main@2000+2000 Bo main@2000 "
+                 "Eo main@2010+10");
     mt_set_free(set);
     fini_all(tbs, 2);
 }
@@ -265,8 +265,7 @@ static void test_several_runs(void **state)
     memset(tb_header(&tbs[2])->run_id, 0, 16);
     struct told told;
     struct mt_set *set = set_of(files, 3, &told);
-    assert_string_equal(mt_buf_text(&told.text),
-                        "0 - -1 these files are of 2 different runs\n");
+    assert_string_equal(mt_buf_text(&told.text), "0 - -1 these files are of 2 different runs\n");
     mt_set_free(set);
     told_fini(&told);
     assert_int_equal(mt_set_new(NULL, &set), MT_OK);
@@ -479,8 +478,8 @@ static void test_ticks_follow_the_machines_rate(void **state)
     tb_chunk_header(&tbs[0], chunk)->pair = tb_header(&tbs[0])->pair;
     tb_record(&tbs[0], chunk, 2500, MT_KIND_PY_BEGIN, 1);
     chunk = tb_events(&tbs[0], 1, 100, 2500000002500);
-    tb_chunk_header(&tbs[0], chunk)->pair =
-        (struct mt_clock_pair){2500000002500, 1001000000000, TB_REAL_NS + 1000000000000};
+    tb_chunk_header(&tbs[0], chunk)->pair = (struct mt_clock_pair){2500000002500, 1001000000000,
+                                                                   TB_REAL_NS + 1000000000000};
     tb_record(&tbs[0], chunk, 2500000002500, MT_KIND_PY_END, 1);
     chunk = tb_events(&tbs[1], 1, 101, 2500);
     tb_chunk_header(&tbs[1], chunk)->pair = tb_header(&tbs[1])->pair;

@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "sink_bytes.h"
 
-
 static const struct mt_func funcs[] = {
     {.name = TEXT("(unknown)"), .owner = TEXT(""), .file = TEXT(""), .kind = MT_FUNC_PYTHON},
     {.name = TEXT("(unknown)"), .owner = TEXT(""), .file = TEXT(""), .kind = MT_FUNC_C},
@@ -65,7 +64,10 @@ static void test_begin_end(void **state)
     (void)state;
     const struct mt_event events[] = {BEGIN(0, G), BEGIN(1001, APPEND), END(999999, APPEND, 0),
                                       BEGIN(12345678901234, LEN), END(12345678901235, LEN, 0)};
-    assert_one(&mt_sink_chrome, events, N(events), HEAD ",\n"
+    assert_one(
+        &mt_sink_chrome, events, N(events),
+        HEAD
+        ",\n"
         "{\"ph\":\"B\",\"ts\":0.000,\"pid\":17,\"tid\":18,\"name\":\"f.<locals>.g\","
         "\"cat\":\"python\",\"args\":{\"file\":\"/a \\\"b\\\"/c.py:12\"}},\n"
         "{\"ph\":\"B\",\"ts\":1.001,\"pid\":17,\"tid\":18,\"name\":\"list.append\",\"cat\":\"c\"},\n"
@@ -83,15 +85,22 @@ static void test_times_have_three_decimals(void **state)
         uint64_t ns;
         const char *text;
     } cases[] = {
-        {0, "0.000"},           {7, "0.007"},
-        {70, "0.070"},          {999, "0.999"},
-        {1000, "1.000"},        {10050, "10.050"},
-        {99999, "99.999"},      {100000, "100.000"},
-        {999999, "999.999"},    {1000000, "1000.000"},
-        {1000001, "1000.001"},  {1020003, "1020.003"},
+        {0, "0.000"},
+        {7, "0.007"},
+        {70, "0.070"},
+        {999, "0.999"},
+        {1000, "1.000"},
+        {10050, "10.050"},
+        {99999, "99.999"},
+        {100000, "100.000"},
+        {999999, "999.999"},
+        {1000000, "1000.000"},
+        {1000001, "1000.001"},
+        {1020003, "1020.003"},
         {123456789, "123456.789"},
         {INT64_MAX, "9223372036854775.807"},
-        {5, "0.005"},           {UINT64_C(9000000000000000000), "9000000000000000.000"},
+        {5, "0.005"},
+        {UINT64_C(9000000000000000000), "9000000000000000.000"},
     };
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     struct mt_buf out = {0};
@@ -129,7 +138,10 @@ static void test_reopened_losses_and_arrows(void **state)
     events[0].flags = events[1].flags = MT_EVENT_REOPENED;
     const struct mt_flow flow = {0, 0, 10, 40};
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
-    assert_bytes_with_flows(&mt_sink_chrome, &timeline, events, N(events), &flow, 1, HEAD ",\n"
+    assert_bytes_with_flows(
+        &mt_sink_chrome, &timeline, events, N(events), &flow, 1,
+        HEAD
+        ",\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"f.<locals>.g\","
         "\"cat\":\"python\",\"args\":{\"file\":\"/a \\\"b\\\"/c.py:12\",\"open\":true}},\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"len\",\"cat\":\"c\","
@@ -149,10 +161,13 @@ static void test_reopened_losses_and_arrows(void **state)
 static void test_complete(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(10, G),         BEGIN(20, APPEND),
-                                      END(50, APPEND, 30),  BEGIN(1000060, LEN),
-                                      END(2000061, LEN, 1000001), UNFINISHED(10, G)};
-    assert_one(&mt_sink_chrome_complete, events, N(events), HEAD ",\n"
+    const struct mt_event events[] = {
+        BEGIN(10, G),        BEGIN(20, APPEND),          END(50, APPEND, 30),
+        BEGIN(1000060, LEN), END(2000061, LEN, 1000001), UNFINISHED(10, G)};
+    assert_one(
+        &mt_sink_chrome_complete, events, N(events),
+        HEAD
+        ",\n"
         "{\"ph\":\"X\",\"ts\":0.020,\"dur\":0.030,\"pid\":17,\"tid\":18,\"name\":\"list.append\","
         "\"cat\":\"c\"},\n"
         "{\"ph\":\"X\",\"ts\":1000.060,\"dur\":1000.001,\"pid\":17,\"tid\":18,\"name\":\"len\","
@@ -166,10 +181,12 @@ static void test_complete(void **state)
 static void test_complete_calls_that_begin_together(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(10, LEN),      BEGIN(10, APPEND),
-                                      BEGIN(10, LEN),      END(20, LEN, 10),
-                                      END(30, APPEND, 20), UNFINISHED(10, LEN)};
-    assert_one(&mt_sink_chrome_complete, events, N(events), HEAD ",\n"
+    const struct mt_event events[] = {BEGIN(10, LEN),   BEGIN(10, APPEND),   BEGIN(10, LEN),
+                                      END(20, LEN, 10), END(30, APPEND, 20), UNFINISHED(10, LEN)};
+    assert_one(
+        &mt_sink_chrome_complete, events, N(events),
+        HEAD
+        ",\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"len\",\"cat\":\"c\"},\n"
         "{\"ph\":\"B\",\"ts\":0.010,\"pid\":17,\"tid\":18,\"name\":\"list.append\",\"cat\":\"c\"},\n"
         "{\"ph\":\"X\",\"ts\":0.010,\"dur\":0.010,\"pid\":17,\"tid\":18,\"name\":\"len\","
@@ -190,7 +207,9 @@ static void test_names_of_processes(void **state)
     processes[0].n_tracks = processes[1].n_tracks = 0;
     struct mt_timeline timeline = timeline_of(processes, 3, &synthetic, 1);
     timeline.n_hosts = 2;
-    assert_bytes(&mt_sink_chrome, &timeline, NULL, 0, "[\n"
+    assert_bytes(
+        &mt_sink_chrome, &timeline, NULL, 0,
+        "[\n"
         "{\"ph\":\"M\",\"pid\":17,\"name\":\"process_sort_index\",\"args\":{\"sort_index\":0}},\n"
         "{\"ph\":\"M\",\"pid\":17,\"name\":\"process_name\","
         "\"args\":{\"name\":\"app > later\\n on host\"}},\n"
@@ -214,7 +233,9 @@ static void test_losses_without_a_track(void **state)
     lossy.first_lost_ns = 1000;
     lossy.last_lost_ns = 2500;
     struct mt_timeline timeline = timeline_of(&lossy, 1, NULL, 0);
-    assert_bytes(&mt_sink_chrome, &timeline, NULL, 0, "[\n"
+    assert_bytes(
+        &mt_sink_chrome, &timeline, NULL, 0,
+        "[\n"
         "{\"ph\":\"M\",\"pid\":17,\"name\":\"process_name\",\"args\":{\"name\":\"app\"}},\n"
         "{\"ph\":\"M\",\"pid\":17,\"name\":\"process_sort_index\",\"args\":{\"sort_index\":0}},\n"
         "{\"ph\":\"i\",\"ts\":1.000,\"pid\":17,\"tid\":17,\"s\":\"p\",\"name\":\"events lost\","

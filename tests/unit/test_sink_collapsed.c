@@ -15,7 +15,9 @@ static const struct mt_func funcs[] = {
     {.name = TEXT("f.<locals>.g"), .owner = TEXT(""), .file = TEXT("/a b/c.py"), .line = 12},
     {.name = TEXT("append"), .owner = TEXT("list"), .file = TEXT(""), .kind = MT_FUNC_C},
     {.name = TEXT("a;b\nc\x7f 7"), .owner = TEXT(""), .file = TEXT("")},
-    {.name = TEXT("\xff\xc2\x85\xe2\x80\xa8\xc3\xa9"), .owner = TEXT(""), .file = TEXT("x;\r 5"),
+    {.name = TEXT("\xff\xc2\x85\xe2\x80\xa8\xc3\xa9"),
+     .owner = TEXT(""),
+     .file = TEXT("x;\r 5"),
      .line = 1},
     {.name = TEXT("a:b_c__7"), .owner = TEXT(""), .file = TEXT("")},
 };
@@ -69,16 +71,15 @@ static void test_self_time(void **state)
 {
     (void)state;
     const struct mt_event events[] = {
-        BEGIN(100, G),     BEGIN(110, APPEND), END(113, APPEND, 3), BEGIN(120, G),
-        BEGIN(130, APPEND), END(150, APPEND, 20), END(151, G, 31),  END(160, G, 60),
-        BEGIN(1000, G),    BEGIN(1001, APPEND), END(1005, APPEND, 4), END(1005, G, 5),
+        BEGIN(100, G),       BEGIN(110, APPEND),   END(113, APPEND, 3),  BEGIN(120, G),
+        BEGIN(130, APPEND),  END(150, APPEND, 20), END(151, G, 31),      END(160, G, 60),
+        BEGIN(1000, G),      BEGIN(1001, APPEND),  END(1005, APPEND, 4), END(1005, G, 5),
         BEGIN(2000, APPEND), END(2000, APPEND, 0),
     };
     assert_one(events, N(events),
-        ROOT GTEXT " 27\n" /* 10 + 7 + 9 + 1 */
-        ROOT GTEXT ";list.append 7\n"
-        ROOT GTEXT ";" GTEXT " 11\n"
-        ROOT GTEXT ";" GTEXT ";list.append 20\n");
+               ROOT GTEXT " 27\n" /* 10 + 7 + 9 + 1 */
+               ROOT GTEXT ";list.append 7\n" ROOT GTEXT ";" GTEXT " 11\n" ROOT GTEXT ";" GTEXT
+                          ";list.append 20\n");
 }
 
 /* A name has neither what separates frames nor what ends lines, and no number after a space. */
@@ -89,20 +90,20 @@ static void test_hostile_names(void **state)
     struct mt_track hostile_track = track;
     hostile_process.name = (struct mt_text)TEXT("a;b\n 5");
     hostile_track.name = (struct mt_text)TEXT("\xc2\x9f;\t6");
-    const struct mt_event events[] = {BEGIN(0, HOSTILE), END(1, HOSTILE, 1), BEGIN(1, BYTES),
-                                      END(3, BYTES, 2), BEGIN(3, LIKE_HOSTILE),
-                                      END(7, LIKE_HOSTILE, 4)};
+    const struct mt_event events[] = {BEGIN(0, HOSTILE),      END(1, HOSTILE, 1),
+                                      BEGIN(1, BYTES),        END(3, BYTES, 2),
+                                      BEGIN(3, LIKE_HOSTILE), END(7, LIKE_HOSTILE, 4)};
     struct mt_timeline timeline = timeline_of(&hostile_process, 1, &hostile_track, 1);
     assert_bytes(&mt_sink_collapsed, &timeline, events, N(events),
-        "a:b_ 5 (17);_:_6 (18);a:b_c__7 5\n"
-        "a:b_ 5 (17);_:_6 (18);\xef\xbf\xbd__\xc3\xa9 (x:_ 5:1) 2\n");
+                 "a:b_ 5 (17);_:_6 (18);a:b_c__7 5\n"
+                 "a:b_ 5 (17);_:_6 (18);\xef\xbf\xbd__\xc3\xa9 (x:_ 5:1) 2\n");
 }
 
 /* What never ended counts up to the last event; what was repaired is like everything else. */
 static void test_unfinished_and_repaired(void **state)
 {
     (void)state;
-    struct mt_event events[] = {BEGIN(5, G), BEGIN(10, APPEND), END(30, APPEND, 20),
+    struct mt_event events[] = {BEGIN(5, G),       BEGIN(10, APPEND),  END(30, APPEND, 20),
                                 BEGIN(31, APPEND), END(40, APPEND, 9), UNFINISHED(5, G)};
     events[0].flags = MT_EVENT_REOPENED;
     events[2].flags = MT_EVENT_REPAIRED;
@@ -130,12 +131,10 @@ static void test_losses(void **state)
         UNFINISHED(6300, G),
     };
     assert_one(events, N(events),
-        ROOT GTEXT " 105\n" /* 5 and 100 */
-        ROOT GTEXT ";list.append 5\n"
-        ROOT "(events lost) 4980\n"
-        ROOT "list.append 500\n"
-        ROOT "list.append;(events lost) 200\n"
-        ROOT GTEXT ";(events lost) 2600\n");
+               ROOT GTEXT " 105\n" /* 5 and 100 */
+               ROOT GTEXT ";list.append 5\n" ROOT "(events lost) 4980\n" ROOT
+                          "list.append 500\n" ROOT "list.append;(events lost) 200\n" ROOT GTEXT
+                          ";(events lost) 2600\n");
 }
 
 /* No stack is longer than 1,024 calls. */
@@ -172,8 +171,8 @@ static void test_portions(void **state)
     memset(name, 'x', N_BYTES);
     struct mt_func long_funcs[] = {funcs[G], funcs[APPEND]};
     long_funcs[APPEND].name = (struct mt_text){name, N_BYTES};
-    struct mt_event events[] = {BEGIN(0, G),       BEGIN(1, APPEND), BEGIN(2, APPEND),
-                                BEGIN(4, APPEND),  BEGIN(8, APPEND), END(16, APPEND, 8),
+    struct mt_event events[] = {BEGIN(0, G),         BEGIN(1, APPEND), BEGIN(2, APPEND),
+                                BEGIN(4, APPEND),    BEGIN(8, APPEND), END(16, APPEND, 8),
                                 END(32, APPEND, 28), BEGIN(64, G)};
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     timeline.funcs = long_funcs;
@@ -189,8 +188,11 @@ static void test_portions(void **state)
         const char *sums;
     } runs[] = {{0, 4, ""}, {4, 1, "0:1 1:1 2:2 3:4 "}, {5, 2, ""}, {7, 1, "2:32 3:16 4:8 "}};
     for (size_t i = 0; i < N(runs); i++) {
-        struct mt_run run = {.timeline = &timeline, .events = events + runs[i].first,
-                             .n_events = runs[i].n, .first = !i, .last = i == N(runs) - 1};
+        struct mt_run run = {.timeline = &timeline,
+                             .events = events + runs[i].first,
+                             .n_events = runs[i].n,
+                             .first = !i,
+                             .last = i == N(runs) - 1};
         struct mt_buf sums = {0};
         mt_buf_clear(&out);
         assert_int_equal(mt_sink_collapsed.chunk(sink, &run, &out), MT_OK);
@@ -208,8 +210,8 @@ static void test_tracks(void **state)
 {
     (void)state;
     struct mt_process processes[2] = {process, process};
-    struct mt_track tracks[4] = {track, track, {.process = 1, .tid = 5000000, .real_tid = 18,
-                                                .name = {"", 0}}, track};
+    struct mt_track tracks[4] = {
+        track, track, {.process = 1, .tid = 5000000, .real_tid = 18, .name = {"", 0}}, track};
     processes[1].pid = 4194305;
     processes[1].host = (struct mt_text)TEXT("other");
     const struct mt_event begins[] = {BEGIN(10, G)}, ends[] = {END(20, G, 10)};
@@ -221,15 +223,19 @@ static void test_tracks(void **state)
     void *sink;
     assert_int_equal(mt_sink_collapsed.begin(&job, &out, &sink), MT_OK);
     for (uint32_t i = 0; i < 8; i++) {
-        struct mt_run run = {.timeline = &timeline, .track = i % 4, .first = i < 4, .last = i >= 4,
-                             .events = i < 4 ? begins : ends, .n_events = i % 4 != 3};
+        struct mt_run run = {.timeline = &timeline,
+                             .track = i % 4,
+                             .first = i < 4,
+                             .last = i >= 4,
+                             .events = i < 4 ? begins : ends,
+                             .n_events = i % 4 != 3};
         assert_int_equal(mt_sink_collapsed.chunk(sink, &run, &out), MT_OK);
     }
     assert_int_equal(mt_sink_collapsed.end(sink, &outcome, &out), MT_OK);
     assert_string_equal(mt_buf_text(&out),
-        "app (17) on host;worker (18);" GTEXT " 10\n"
-        "app (17) on host;worker (18) #2;" GTEXT " 10\n"
-        "app (4194305, pid 17) on other;Thread (5000000, tid 18);" GTEXT " 10\n");
+                        "app (17) on host;worker (18);" GTEXT " 10\n"
+                        "app (17) on host;worker (18) #2;" GTEXT " 10\n"
+                        "app (4194305, pid 17) on other;Thread (5000000, tid 18);" GTEXT " 10\n");
     mt_buf_fini(&out);
 }
 

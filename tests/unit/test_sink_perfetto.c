@@ -60,18 +60,18 @@ static void assert_one(const struct mt_event *events, uint32_t n_events, const c
     "0a 18 e2 03 15 08 8b c5 c8 d1 93 8a be a1 13 1a 07 08 11 32 03 'app' 60 00 "                  \
     "0a 1e e2 03 1b 08 cb f6 89 e1 d3 da b6 82 9c 01 22 0c 08 11 10 12 2a 06 'worker' 60 00 "
 
-#define FIRST(at, f)                                                                               \
-    {.type = MT_EVENT_BEGIN, .ts_ns = (at), .func = (f), .flags = MT_EVENT_FIRST}
+#define FIRST(at, f) {.type = MT_EVENT_BEGIN, .ts_ns = (at), .func = (f), .flags = MT_EVENT_FIRST}
 #define LOST(at, what) {.type = MT_EVENT_LOST, .ts_ns = (at), .lost = (what)}
 
 static void test_calls(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {FIRST(0, G),           FIRST(127, APPEND),
-                                      END(255, APPEND, 128), BEGIN(16383, APPEND),
-                                      END(32767, APPEND, 0), BEGIN(34864918, G),
-                                      END(303300373, G, 0),  END(571735829, G, 0)};
-    assert_one(events, N(events), HEAD
+    const struct mt_event events[] = {
+        FIRST(0, G),           FIRST(127, APPEND), END(255, APPEND, 128), BEGIN(16383, APPEND),
+        END(32767, APPEND, 0), BEGIN(34864918, G), END(303300373, G, 0),  END(571735829, G, 0)};
+    assert_one(
+        events, N(events),
+        HEAD
         "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
@@ -94,9 +94,9 @@ static void test_flags_and_losses(void **state)
     const struct mt_event_lost lost = {
         .n_events = 3, .until_ns = 5000, .reason = 1, .error = 28, .text = "no space"};
     const struct mt_event_lost missing = {.until_ns = 6000, .text = "a part is missing"};
-    struct mt_event events[] = {FIRST(10, G),       BEGIN(10, APPEND),  END(20, APPEND, 0),
-                                LOST(30, &lost),    LOST(31, &missing), END(40, G, 30),
-                                BEGIN(41, G),       END(42, G, 0),      {.type = 99, .ts_ns = 50},
+    struct mt_event events[] = {FIRST(10, G),    BEGIN(10, APPEND),  END(20, APPEND, 0),
+                                LOST(30, &lost), LOST(31, &missing), END(40, G, 30),
+                                BEGIN(41, G),    END(42, G, 0),      {.type = 99, .ts_ns = 50},
                                 END(60, G, 0)};
     events[0].flags |= MT_EVENT_REOPENED;
     events[1].flags = MT_EVENT_REOPENED;
@@ -105,7 +105,9 @@ static void test_flags_and_losses(void **state)
     events[6].flags = MT_EVENT_RESUME;
     events[7].flags = MT_EVENT_SUSPEND;
     events[9].flags = MT_EVENT_REPAIRED;
-    assert_one(events, N(events), HEAD
+    assert_one(
+        events, N(events),
+        HEAD
         "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 0a 18 01 0a 04 08 06 10 "
@@ -130,7 +132,9 @@ static void test_times_may_be_as_large_as_they_get(void **state)
 {
     (void)state;
     const struct mt_event events[] = {BEGIN(0, APPEND), END(INT64_MAX, APPEND, INT64_MAX)};
-    assert_one(events, N(events), HEAD
+    assert_one(
+        events, N(events),
+        HEAD
         "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
@@ -143,7 +147,9 @@ static void test_texts_are_utf8(void **state)
 {
     (void)state;
     const struct mt_event events[] = {FIRST(0, BAD)};
-    assert_one(events, N(events), HEAD
+    assert_one(
+        events, N(events),
+        HEAD
         "0a 63 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' 32 0e 0a 06 08 40 10 00 18 01 0a 04 08 06 10 "
@@ -157,7 +163,9 @@ static void test_arrows(void **state)
     (void)state;
     const struct mt_flow flow = {0, 0, 10, 300};
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
-    assert_binary(&mt_sink_perfetto, &timeline, NULL, 0, &flow, 1, HEAD
+    assert_binary(
+        &mt_sink_perfetto, &timeline, NULL, 0, &flow, 1,
+        HEAD
         "0a 53 50 01 68 01 da 03 10 d0 03 40 5a 0b 58 cb f6 89 e1 d3 da b6 82 9c 01 62 3a 0a 05 "
         "08 01 12 01 'c' 0a 0a 08 02 12 06 'mtrace' 1a 08 08 01 12 04 'open' 1a 0d 08 02 12 09 "
         "'exception' 1a 0c 08 03 12 08 'repaired' "
@@ -179,7 +187,8 @@ static void test_names_of_processes(void **state)
     processes[0].n_tracks = processes[1].n_tracks = 0;
     struct mt_timeline timeline = timeline_of(processes, 3, &synthetic, 1);
     timeline.n_hosts = 2;
-    assert_binary(&mt_sink_perfetto, &timeline, NULL, 0, NULL, 0,
+    assert_binary(
+        &mt_sink_perfetto, &timeline, NULL, 0, NULL, 0,
         "0a 15 50 02 68 01 32 0f 0a 04 08 06 10 00 0a 05 08 01 10 e8 07 10 06 "
         "0a 0b e2 03 08 08 00 98 01 01 a0 01 01 "
         "0a 34 e2 03 31 08 8b c5 c8 d1 93 8a be a1 13 1a 23 08 11 32 14 61 70 70 20 3e 20 6c 61 "
@@ -202,7 +211,8 @@ static void test_losses_without_a_track(void **state)
     lossy.first_lost_ns = 1000;
     lossy.last_lost_ns = 2500;
     struct mt_timeline timeline = timeline_of(&lossy, 1, NULL, 0);
-    assert_binary(&mt_sink_perfetto, &timeline, NULL, 0, NULL, 0,
+    assert_binary(
+        &mt_sink_perfetto, &timeline, NULL, 0, NULL, 0,
         "0a 15 50 01 68 01 32 0f 0a 04 08 06 10 00 0a 05 08 01 10 e8 07 10 06 "
         "0a 0b e2 03 08 08 00 98 01 01 a0 01 01 "
         "0a 18 e2 03 15 08 8b c5 c8 d1 93 8a be a1 13 1a 07 08 11 32 03 'app' 60 00 "
@@ -238,8 +248,8 @@ static void test_nothing(void **state)
     (void)state;
     struct mt_timeline timeline = timeline_of(NULL, 0, NULL, 0);
     assert_binary(&mt_sink_perfetto, &timeline, NULL, 0, NULL, 0,
-        "0a 15 50 01 68 01 32 0f 0a 04 08 06 10 00 0a 05 08 01 10 e8 07 10 06 "
-        "0a 0b e2 03 08 08 00 98 01 01 a0 01 01 ");
+                  "0a 15 50 01 68 01 32 0f 0a 04 08 06 10 00 0a 05 08 01 10 e8 07 10 06 "
+                  "0a 0b e2 03 08 08 00 98 01 01 a0 01 01 ");
 }
 
 #define N_MANY 20000u /* functions: iids of 1 to 3 bytes, and more than are not prefetched */

@@ -33,11 +33,9 @@ static const struct mt_timeline timeline = {.processes = &process,
                                             .n_funcs = N(funcs)};
 
 static const struct mt_event events[] = {
-    BEGIN(0, MODULE),
-    BEGIN(1000, F), BEGIN(2000, F_AGAIN), BEGIN(2100, APPEND), END(2600, APPEND, 500),
-    END(3000, F_AGAIN, 1000), END(5000, F, 4000),
-    BEGIN(6000, B), END(6250, B, 250),
-    END(8000, MODULE, 8000),
+    BEGIN(0, MODULE),       BEGIN(1000, F),           BEGIN(2000, F_AGAIN), BEGIN(2100, APPEND),
+    END(2600, APPEND, 500), END(3000, F_AGAIN, 1000), END(5000, F, 4000),   BEGIN(6000, B),
+    END(6250, B, 250),      END(8000, MODULE, 8000),
 };
 
 /* ---- marshal, as a test writes it */
@@ -113,8 +111,12 @@ static void feed(const struct mt_sink *sink, const struct mt_event *all, uint32_
     void *state;
     assert_int_equal(sink->begin(&job, out, &state), MT_OK);
     for (uint32_t i = 0; i < n; i++) {
-        struct mt_run run = {.timeline = &timeline, .events = &all[i], .n_events = 1,
-                             .worker = i % 2, .first = !i, .last = i + 1 == n};
+        struct mt_run run = {.timeline = &timeline,
+                             .events = &all[i],
+                             .n_events = 1,
+                             .worker = i % 2,
+                             .first = !i,
+                             .last = i + 1 == n};
         assert_int_equal(sink->chunk(state, &run, out), MT_OK);
     }
     assert_int_equal(sink->end(state, &outcome, out), MT_OK);
@@ -168,8 +170,8 @@ static void test_callers_have_calls_before_primitive_calls(void **state)
 {
     (void)state;
     /* b calls itself, three deep: of b by b 2 calls, 1 primitive; of b 3 and 1. */
-    const struct mt_event deep[] = {BEGIN(0, B),      BEGIN(10, B),      BEGIN(20, B),
-                                    END(30, B, 10),   END(40, B, 30),    END(60, B, 60)};
+    const struct mt_event deep[] = {BEGIN(0, B),    BEGIN(10, B),   BEGIN(20, B),
+                                    END(30, B, 10), END(40, B, 30), END(60, B, 60)};
     struct mt_buf found = {0}, expected = {0};
     feed(&mt_sink_pstats, deep, N(deep), &found);
     mt_buf_append_char(&expected, '{');
@@ -198,16 +200,17 @@ static void test_pstats_of_nothing_is_an_empty_dict(void **state)
 static void test_callgrind(void **state)
 {
     (void)state;
-    assert_bytes(&mt_sink_callgrind, &timeline, events, N(events), HEAD "8000\n"
-        "\nfl=(1) /a.py\nfn=(1) <module>\n1 3750\n"
-        "cfi=(1)\ncfn=(2) C.f\ncalls=1 7\n1 4000\n"
-        "cfi=(2) /b.py\ncfn=(5) b\xff?\ncalls=1 3\n1 250\n"
-        "\nfl=(1)\nfn=(2)\n7 3000\n"
-        "cfi=(1)\ncfn=(3) D.f\ncalls=1 7\n7 1000\n"
-        "\nfl=(1)\nfn=(3)\n7 500\n"
-        "cfi=(3) ~\ncfn=(4) {method 'append' of 'list' objects}\ncalls=1 0\n7 500\n"
-        "\nfl=(3)\nfn=(4)\n0 500\n"
-        "\nfl=(2)\nfn=(5)\n3 250\n");
+    assert_bytes(&mt_sink_callgrind, &timeline, events, N(events),
+                 HEAD "8000\n"
+                      "\nfl=(1) /a.py\nfn=(1) <module>\n1 3750\n"
+                      "cfi=(1)\ncfn=(2) C.f\ncalls=1 7\n1 4000\n"
+                      "cfi=(2) /b.py\ncfn=(5) b\xff?\ncalls=1 3\n1 250\n"
+                      "\nfl=(1)\nfn=(2)\n7 3000\n"
+                      "cfi=(1)\ncfn=(3) D.f\ncalls=1 7\n7 1000\n"
+                      "\nfl=(1)\nfn=(3)\n7 500\n"
+                      "cfi=(3) ~\ncfn=(4) {method 'append' of 'list' objects}\ncalls=1 0\n7 500\n"
+                      "\nfl=(3)\nfn=(4)\n0 500\n"
+                      "\nfl=(2)\nfn=(5)\n3 250\n");
     assert_bytes(&mt_sink_callgrind, &timeline, NULL, 0, HEAD "0\n");
 }
 

@@ -63,40 +63,45 @@ static void assert_one(const struct mt_event *events, uint32_t n_events, const c
 static void test_calls(void **state)
 {
     (void)state;
-    const struct mt_event events[] = {BEGIN(0, G),           BEGIN(7, APPEND),
-                                      END(70, APPEND, 63),   BEGIN(999999, HOSTILE),
-                                      END(1000000, HOSTILE, 1), BEGIN(1002003, APPEND),
-                                      END(INT64_MAX, APPEND, 1), END(INT64_MAX, G, 1)};
+    const struct mt_event events[] = {BEGIN(0, G),
+                                      BEGIN(7, APPEND),
+                                      END(70, APPEND, 63),
+                                      BEGIN(999999, HOSTILE),
+                                      END(1000000, HOSTILE, 1),
+                                      BEGIN(1002003, APPEND),
+                                      END(INT64_MAX, APPEND, 1),
+                                      END(INT64_MAX, G, 1)};
     assert_one(events, N(events),
-        HEAD START(0)
-        O(0, 0) "," O(1, 7) "," C(1, 70) "," O(2, 999999) "," C(2, 1000000) "," O(1, 1002003) ","
-        C(1, 9223372036854775807) "," C(0, 9223372036854775807)
-        STOP(9223372036854775807, "app (17), worker (18)") TAIL(0, "app (17)"));
+               HEAD START(0)
+                   O(0, 0) "," O(1, 7) "," C(1, 70) "," O(2, 999999) "," C(2, 1000000) "," O(
+                       1, 1002003) "," C(1, 9223372036854775807) "," C(0, 9223372036854775807)
+                       STOP(9223372036854775807, "app (17), worker (18)") TAIL(0, "app (17)"));
 }
 
 /* Every open has its close: what never ended is closed, innermost first, when the track is over. */
 static void test_unfinished(void **state)
 {
     (void)state;
-    struct mt_event events[] = {BEGIN(10, G), BEGIN(20, HOSTILE), BEGIN(20, APPEND),
-                                END(30, APPEND, 10), UNFINISHED(10, G), UNFINISHED(20, HOSTILE)};
+    struct mt_event events[] = {BEGIN(10, G),        BEGIN(20, HOSTILE), BEGIN(20, APPEND),
+                                END(30, APPEND, 10), UNFINISHED(10, G),  UNFINISHED(20, HOSTILE)};
     events[0].flags = MT_EVENT_REOPENED;
     assert_one(events, N(events),
-        HEAD START(10) O(0, 10) "," O(2, 20) "," O(1, 20) "," C(1, 30) "," C(2, 30) "," C(0, 30)
-        STOP(30, "app (17), worker (18), 2 unfinished calls") TAIL(0, "app (17)"));
+               HEAD START(10)
+                   O(0, 10) "," O(2, 20) "," O(1, 20) "," C(1, 30) "," C(2, 30) "," C(0, 30)
+                       STOP(30, "app (17), worker (18), 2 unfinished calls") TAIL(0, "app (17)"));
 }
 
 /* The ends that the reader put in, and the calls that it opened again, are like all others. */
 static void test_repaired_and_reopened(void **state)
 {
     (void)state;
-    struct mt_event events[] = {BEGIN(1000, G), BEGIN(2000, APPEND), END(3000, APPEND, 1000),
-                                END(3000, G, 2000), BEGIN(5000, G), END(6000, G, 1000)};
+    struct mt_event events[] = {BEGIN(1000, G),     BEGIN(2000, APPEND), END(3000, APPEND, 1000),
+                                END(3000, G, 2000), BEGIN(5000, G),      END(6000, G, 1000)};
     events[2].flags = events[3].flags = MT_EVENT_REPAIRED;
     events[4].flags = MT_EVENT_REOPENED;
     assert_one(events, N(events),
-        HEAD START(1000) O(0, 1000) "," O(1, 2000) "," C(1, 3000) "," C(0, 3000) ","
-        O(0, 5000) "," C(0, 6000) STOP(6000, "app (17), worker (18)") TAIL(0, "app (17)"));
+               HEAD START(1000) O(0, 1000) "," O(1, 2000) "," C(1, 3000) "," C(0, 3000) "," O(
+                   0, 5000) "," C(0, 6000) STOP(6000, "app (17), worker (18)") TAIL(0, "app (17)"));
 }
 
 /* A loss lasts until its end, or until something is known again; also from run to run. */
@@ -118,11 +123,13 @@ static void test_losses(void **state)
         {.type = MT_EVENT_LOST, .ts_ns = 6400, .lost = &missing},
         UNFINISHED(10, G),
     };
-    assert_one(events, N(events),
-        HEAD START(10) O(0, 10) "," O(1, 15) "," C(1, 20) "," O(3, 20) "," C(3, 5000) ","
-        O(1, 5500) "," O(3, 6000) "," C(3, 6200) "," C(1, 6200) "," O(3, 6400) "," C(3, 9000) ","
-        C(0, 9000) STOP(9000, "app (17), worker (18), 1 unfinished call, 5 lost events, 1 gap")
-        TAIL(0, "app (17)"));
+    assert_one(
+        events, N(events),
+        HEAD START(10)
+            O(0, 10) "," O(1, 15) "," C(1, 20) "," O(3, 20) "," C(3, 5000) "," O(1, 5500) "," O(
+                3, 6000) "," C(3, 6200) "," C(1, 6200) "," O(3, 6400) "," C(3, 9000) "," C(0, 9000)
+                STOP(9000, "app (17), worker (18), 1 unfinished call, 5 lost events, 1 gap")
+                    TAIL(0, "app (17)"));
 }
 
 static void test_losses_without_a_track(void **state)
@@ -133,7 +140,7 @@ static void test_losses_without_a_track(void **state)
     lossy.n_lost = 5;
     struct mt_timeline timeline = timeline_of(&lossy, 1, NULL, 0);
     assert_bytes(&mt_sink_speedscope, &timeline, NULL, 0,
-        HEAD TAIL(0, "app (17), 5 lost events outside of any thread"));
+                 HEAD TAIL(0, "app (17), 5 lost events outside of any thread"));
 }
 
 /* Runs of three tracks: the first has no events, but is there for the sake of commas; of the one before
@@ -142,8 +149,8 @@ static void test_tracks_without_events(void **state)
 {
     (void)state;
     struct mt_process processes[3] = {process, process, process};
-    struct mt_track tracks[4] = {track, track, track, {.process = 2, .tid = 5000000,
-                                                       .real_tid = 18, .name = {"", 0}}};
+    struct mt_track tracks[4] = {
+        track, track, track, {.process = 2, .tid = 5000000, .real_tid = 18, .name = {"", 0}}};
     const struct mt_event events[] = {BEGIN(10, G), END(20, G, 10)};
     processes[1].former = 0;
     processes[2].pid = 4194305;
@@ -164,11 +171,11 @@ static void test_tracks_without_events(void **state)
         assert_int_equal(mt_sink_speedscope.chunk(sink, &run, &out), MT_OK);
     }
     assert_int_equal(mt_sink_speedscope.end(sink, &outcome, &out), MT_OK);
-    assert_string_equal(mt_buf_text(&out),
-        HEAD START(0) STOP(0, "app (17) on host, worker (18)") ",\n"
-        START(10) O(0, 10) "," C(0, 20)
-        STOP(20, "app (4194305, pid 17) on o\\\"ther, Thread (5000000, tid 18)")
-        TAIL(1, "app (17) on host, 1 more process"));
+    assert_string_equal(
+        mt_buf_text(&out),
+        HEAD START(0) STOP(0, "app (17) on host, worker (18)") ",\n" START(10) O(0, 10) "," C(0, 20)
+            STOP(20, "app (4194305, pid 17) on o\\\"ther, Thread (5000000, tid 18)")
+                TAIL(1, "app (17) on host, 1 more process"));
     mt_buf_fini(&out);
 }
 

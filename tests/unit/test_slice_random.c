@@ -32,7 +32,7 @@ struct call {
     size_t begin_idx, end_idx; /* of its events; end_idx SIZE_MAX: it never ends */
     uint64_t begin_ns, end_ns;
     uint32_t func, begin_flags, end_flags;
-    size_t parent; /* index, or SIZE_MAX */
+    size_t parent;  /* index, or SIZE_MAX */
     uint32_t depth; /* shown calls down to it, itself included */
     bool shown;
 };
@@ -157,8 +157,7 @@ static void cut_calls(struct plain *plain, const struct mt_slice *slice, size_t 
         call->depth += named;
         uint64_t end_ns = call->end_idx == SIZE_MAX ? alive_ns : call->end_ns;
         call->shown = inside && named && (!slice->max_depth || call->depth <= slice->max_depth) &&
-                      end_ns >= call->begin_ns &&
-                      end_ns - call->begin_ns >= slice->min_duration_ns;
+                      end_ns >= call->begin_ns && end_ns - call->begin_ns >= slice->min_duration_ns;
     }
 }
 
@@ -219,9 +218,9 @@ static char *plain_slice(struct plain *plain, const struct mt_slice *slice, cons
 
 static void random_record(struct tb *tb, size_t chunk, uint64_t *tick, uint32_t *n_losses)
 {
-    static const enum mt_kind kinds[] = {
-        MT_KIND_PY_BEGIN,  MT_KIND_PY_BEGIN, MT_KIND_PY_BEGIN,   MT_KIND_PY_END, MT_KIND_PY_END,
-        MT_KIND_PY_RESUME, MT_KIND_PY_END,   MT_KIND_PY_END_EXC, MT_KIND_PY_SUSPEND};
+    static const enum mt_kind kinds[] = {MT_KIND_PY_BEGIN, MT_KIND_PY_BEGIN,   MT_KIND_PY_BEGIN,
+                                         MT_KIND_PY_END,   MT_KIND_PY_END,     MT_KIND_PY_RESUME,
+                                         MT_KIND_PY_END,   MT_KIND_PY_END_EXC, MT_KIND_PY_SUSPEND};
     *tick += below(3) ? below(3) : below(40);
     if (*n_losses < 3 && !below(500)) { /* more of them become one where they wait */
         ++*n_losses;

@@ -13,7 +13,8 @@
 /* --------------------------------------------------------------------------- processes and threads */
 
 /* 100 "app" with threads 100 and 101 "worker-1", 200 "other" with thread 200; two events each. */
-static struct mt_set *two_processes(struct tb tbs[2], const struct mt_slice *slice, struct told *told)
+static struct mt_set *two_processes(struct tb tbs[2], const struct mt_slice *slice,
+                                    struct told *told)
 {
     static const char *const names[] = {"app", "other"};
     for (uint32_t i = 0; i < 2; i++) {

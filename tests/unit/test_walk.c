@@ -36,8 +36,7 @@ static void assert_small(const char *records, const char *expected)
 static void test_balanced(void **state)
 {
     (void)state;
-    assert_small("(1 [4 ]4 (2 )2 )1",
-                 "B a@0 B x@10 E x@20+10 B b@30 E b@40+10 E a@50+50");
+    assert_small("(1 [4 ]4 (2 )2 )1", "B a@0 B x@10 E x@20+10 B b@30 E b@40+10 E a@50+50");
 }
 
 static void test_exceptions_and_generators(void **state)
@@ -390,8 +389,9 @@ static void test_vain_searches_are_not_quadratic(void **state)
     for (int i = 0; i < 16; i++) {
         size_t chunk = tb_events_of(&tb, 1, TID, 1000, 250);
         while (tb.chunks[chunk].at < tb.chunks[chunk].end)
-            tb_word(&tb, chunk, i < 8 ? mt_record_pack(0, MT_KIND_PY_BEGIN, 1)
-                                      : mt_record_pack(0, MT_KIND_PY_END, 2));
+            tb_word(&tb, chunk,
+                    i < 8 ? mt_record_pack(0, MT_KIND_PY_BEGIN, 1)
+                          : mt_record_pack(0, MT_KIND_PY_END, 2));
     }
     struct tb *file = &tb;
     struct mt_set *set = set_of(&file, 1, NULL);
