@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/diff.h"
 #include "cli/slice_options.h"
+#include "cli/table_options.h"
 
 static const char synopsis[] = "mtrace diff [-n N] [--fail-above PCT] [--measure M] [--min-time T] "
                                "[-f FORMAT] [-o FILE] [-j N] [--width N] [-q] [--processes] "
@@ -16,21 +17,12 @@ static const char summary[] =
     "first. A and B are .trace files or directories with such files; with --processes, the ids\n"
     "of two processes in PATH...";
 
-#define DEFAULT_TOP 30
 #define DEFAULT_MIN_SHARE 0.01
 
 struct words {
-    const char *top, *fail_above, *measure, *min_time, *format, *output, *jobs, *width;
-    bool processes, quiet;
+    const char *fail_above, *measure, *min_time;
+    bool processes;
 };
-
-static bool parse_number(const char *text, uint32_t *n)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    *n = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-    return *text >= '0' && *text <= '9' && !*end;
-}
 
 /* A number from 0 on; what follows it is at *end. */
 static bool parse_decimal(const char *text, double *value, const char **end)
@@ -82,14 +74,11 @@ static bool parse_measure(const char *text, enum mt_diff_measure *measure)
 }
 
 /* What was asked for; false: that is wrong usage, and said. */
-static bool understand(const struct words *words, struct mt_diff *diff, uint32_t *n_workers)
+static bool understand(const struct words *words, struct mt_diff *diff)
 {
-    uint32_t n_top = 0, width = 0;
     diff->min_share = DEFAULT_MIN_SHARE;
     diff->fails = words->fail_above;
-    if (words->top && !parse_number(words->top, &n_top))
-        mt_cli_usage("diff", "-n is a number, 0 for all, not %s", words->top);
-    else if (words->fail_above && !parse_percent(words->fail_above, &diff->fail_above))
+    if (words->fail_above && !parse_percent(words->fail_above, &diff->fail_above))
         mt_cli_usage("diff", "--fail-above is percent, such as 10 or 2.5%%, not %s",
                      words->fail_above);
     else if (!parse_measure(words->measure, &diff->measure))
@@ -97,20 +86,8 @@ static bool understand(const struct words *words, struct mt_diff *diff, uint32_t
     else if (words->min_time && !parse_min_time(words->min_time, diff))
         mt_cli_usage("diff", "--min-time is a time or share, such as 5ms or 2%%, not %s",
                      words->min_time);
-    else if (!mt_table_format_named(words->format, &diff->format))
-        mt_cli_usage("diff", "-f is table, markdown, json or csv, not %s", words->format);
-    else if (words->jobs && (!parse_number(words->jobs, n_workers) || !*n_workers))
-        mt_cli_usage("diff", "-j is a number from 1 on, not %s", words->jobs);
-    else if (words->width && !parse_number(words->width, &width))
-        mt_cli_usage("diff", "--width is a number, 0 for any, not %s", words->width);
-    else {
-        bool for_programs = diff->format == MT_TABLE_JSON || diff->format == MT_TABLE_CSV;
-        if (!words->top && !for_programs)
-            n_top = DEFAULT_TOP;
-        diff->n_top = n_top ? n_top : SIZE_MAX;
-        diff->width = words->width ? width : mt_cli_output_width(words->output);
+    else
         return true;
-    }
     return false;
 }
 
@@ -157,23 +134,23 @@ static enum mt_status feed_first(struct mt_set *set, struct mt_diff *diff, uint3
 }
 
 static int compare_sets(struct mt_set *const sets[2], struct mt_diff *diff,
-                        const struct words *words, uint32_t n_workers)
+                        const struct mt_table_options *shown)
 {
     struct mt_merge how = {.format = {.sink = &mt__diff_sink},
                            .options = diff,
-                           .n_workers = n_workers,
-                           .shows_progress = !words->quiet};
+                           .n_workers = shown->n_workers,
+                           .shows_progress = !shown->quiet};
     enum mt_status status = mt__diff_match(diff);
     if (status != MT_OK)
         mt_cli_error("%s", mt_status_text(status));
     if (status == MT_OK && sets[1])
-        status = feed_first(sets[0], diff, n_workers);
+        status = feed_first(sets[0], diff, shown->n_workers);
     if (status != MT_OK)
         return MT_EXIT_TROUBLE;
     struct mt_set *last = sets[1] ? sets[1] : sets[0];
-    int exit_status = !strcmp(words->output, "-")
+    int exit_status = !strcmp(shown->output, "-")
                           ? mt_cli_merge_set(last, STDOUT_FILENO, "standard output", &how)
-                          : mt_cli_merge_to_path(last, words->output, &how);
+                          : mt_cli_merge_to_path(last, shown->output, &how);
     if (sets[1] && mt_set_n_errors(sets[0]))
         exit_status = MT_EXIT_TROUBLE;
     return diff->exceeded ? MT_EXIT_TROUBLE : exit_status;
@@ -188,15 +165,15 @@ static bool is_usable(struct mt_set *set)
            mt_slice_options_apply(&slicing, set);
 }
 
-static int diff_paths(char **operands, int n, struct mt_diff *diff, const struct words *words,
-                      uint32_t n_workers)
+static int diff_paths(char **operands, int n, struct mt_diff *diff, bool processes,
+                      const struct mt_table_options *shown)
 {
     struct mt_set *sets[2] = {NULL, NULL};
     uint32_t pids[2] = {0, 0};
     bool good;
-    if (words->processes) {
+    if (processes) {
         for (int i = 0; i < 2; i++) {
-            if (!parse_number(operands[i], &pids[i]))
+            if (!mt_cli_parse_number(operands[i], &pids[i]))
                 return mt_cli_usage("diff", "with --processes, A and B are process ids, not %s",
                                     operands[i]);
         }
@@ -211,7 +188,7 @@ static int diff_paths(char **operands, int n, struct mt_diff *diff, const struct
         for (int i = 0; good && i < 2; i++)
             diff->sides[i].timeline = mt_set_timeline(sets[i]);
     }
-    int exit_status = good ? compare_sets(sets, diff, words, n_workers) : MT_EXIT_TROUBLE;
+    int exit_status = good ? compare_sets(sets, diff, shown) : MT_EXIT_TROUBLE;
     mt__diff_fini(diff);
     mt_set_free(sets[0]);
     mt_set_free(sets[1]);
@@ -220,10 +197,10 @@ static int diff_paths(char **operands, int n, struct mt_diff *diff, const struct
 
 int mt_cmd_diff(int argc, char **argv)
 {
-    struct words words = {.measure = "tottime", .format = "table", .output = "-"};
+    struct words words = {.measure = "tottime"};
+    struct mt_table_options shown = MT_TABLE_OPTIONS_DEFAULTS;
     const struct mt_option options[] = {
-        {'n', "top", "N", "how many rows, 0 for all; default: 30, for json and csv all", NULL,
-         &words.top},
+        MT_TABLE_TOP_OPTION(shown),
         {0, "fail-above", "PCT",
          "exit with 1 if a function, or all together, rose by more than PCT %", NULL,
          &words.fail_above},
@@ -232,14 +209,7 @@ int mt_cmd_diff(int argc, char **argv)
          &words.measure},
         {0, "min-time", "T", "--fail-above skips functions with less self time; default: 1% of all",
          NULL, &words.min_time},
-        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL,
-         &words.format},
-        {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
-        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
-         &words.jobs},
-        {0, "width", "N", "shorten names to lines of N columns, 0: never; default: the terminal's",
-         NULL, &words.width},
-        {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
+        MT_TABLE_OPTIONS(shown),
         {0, "processes", NULL, "A and B are the ids of two processes in PATH...", &words.processes,
          NULL},
         MT_SLICE_OPTIONS(slicing),
@@ -247,21 +217,23 @@ int mt_cmd_diff(int argc, char **argv)
     };
     struct mt_diff diff = {0};
     int exit_status;
-    uint32_t n_workers = 0;
     int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
     if (n < 0)
         return exit_status;
     if (words.processes ? n < 3 : n != 2)
         return mt_cli_usage("diff", words.processes ? "--processes wants two process ids and a PATH"
                                                     : "there must be two to compare, A and B");
-    if (!understand(&words, &diff, &n_workers))
+    if (!mt_table_options_parse(&shown, "diff") || !understand(&words, &diff))
         return MT_EXIT_USAGE;
+    diff.format = shown.table;
+    diff.n_top = shown.n_top;
+    diff.width = shown.n_columns;
     exit_status = mt_slice_options_parse(&slicing, "diff");
     if (exit_status != MT_EXIT_OK)
         return exit_status;
-    mt_cli_set_quiet(words.quiet);
+    mt_cli_set_quiet(shown.quiet);
     mt_cli_writes_output();
-    exit_status = diff_paths(argv + 1, n, &diff, &words, n_workers);
+    exit_status = diff_paths(argv + 1, n, &diff, words.processes, &shown);
     mt_slice_options_fini(&slicing);
     return exit_status;
 }

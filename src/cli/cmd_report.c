@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/slice_options.h"
+#include "cli/table_options.h"
 
 static const char synopsis[] = "mtrace report [-s KEY] [-n N] [-p] [--by WHAT] [--callers NAME] "
                                "[--callees NAME] [--slowest N] [-f FORMAT] [-o FILE] [-j N] "
@@ -13,16 +14,6 @@ static const char synopsis[] = "mtrace report [-s KEY] [-n N] [-p] [--by WHAT] [
 static const char summary[] =
     "Adds up what the processes recorded: calls and times of each function, in cProfile's\n"
     "columns. PATH is a .trace file or a directory with such files; they may still be growing.";
-
-#define DEFAULT_TOP "30"
-
-static bool parse_number(const char *text, uint32_t *n)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    *n = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-    return *text >= '0' && *text <= '9' && !*end;
-}
 
 struct name {
     const char *name;
@@ -59,17 +50,16 @@ static const struct name kinds[] = {
 };
 
 struct words {
-    const char *sort, *top, *by, *callers, *callees, *slowest, *format, *output, *jobs, *width;
-    bool durations, quiet;
+    const char *sort, *by, *callers, *callees, *slowest;
+    bool durations;
 };
 
 /* What was asked for; false: that is wrong usage, and said. */
-static bool understand(const struct words *words, struct mt_report *report, uint32_t *n_workers)
+static bool understand(const struct words *words, struct mt_report *report)
 {
-    uint32_t n_top = 0, width = 0;
+    uint32_t n_slowest = 0;
     int sort = named(sorts, words->sort), kind = named(kinds, words->by ? words->by : "function");
     int n_questions = !!words->by + !!words->callers + !!words->callees + !!words->slowest;
-    bool for_programs = false;
     if (sort < 0)
         mt_cli_usage("report",
                      "--sort is ncalls, tottime, cumtime, percall, mean, p50, p95, p99, "
@@ -80,21 +70,12 @@ static bool understand(const struct words *words, struct mt_report *report, uint
     else if (n_questions > 1)
         mt_cli_usage("report", "--by, --callers, --callees and --slowest are different reports; "
                                "ask for one");
-    else if (!mt_table_format_named(words->format, &report->format))
-        mt_cli_usage("report", "-f is table, markdown, json or csv, not %s", words->format);
-    else if (words->jobs && (!parse_number(words->jobs, n_workers) || !*n_workers))
-        mt_cli_usage("report", "-j is a number from 1 on, not %s", words->jobs);
-    else if (words->top && !parse_number(words->top, &n_top))
-        mt_cli_usage("report", "-n is a number, 0 for all, not %s", words->top);
-    else if (words->slowest && (!parse_number(words->slowest, &n_top) || !n_top || n_top > 1000000))
+    else if (words->slowest && (!mt_cli_parse_number(words->slowest, &n_slowest) || !n_slowest ||
+                                n_slowest > 1000000))
         mt_cli_usage("report", "--slowest is a number from 1 to 1000000, not %s", words->slowest);
-    else if (words->width && !parse_number(words->width, &width))
-        mt_cli_usage("report", "--width is a number, 0 for any, not %s", words->width);
     else {
-        for_programs = report->format == MT_TABLE_JSON || report->format == MT_TABLE_CSV;
-        if (!words->top && !words->slowest && !for_programs)
-            parse_number(DEFAULT_TOP, &n_top);
-        report->n_top = n_top ? n_top : SIZE_MAX;
+        if (n_slowest)
+            report->n_top = n_slowest;
         report->sort = (enum mt_report_sort)sort;
         report->kind = words->callers   ? MT_REPORT_CALLERS
                        : words->callees ? MT_REPORT_CALLEES
@@ -102,7 +83,6 @@ static bool understand(const struct words *words, struct mt_report *report, uint
                                         : (enum mt_report_kind)kind;
         report->pattern = words->callers ? words->callers : words->callees;
         report->durations = words->durations || (sort >= MT_SORT_MEAN && sort <= MT_SORT_MAX);
-        report->width = width;
         return true;
     }
     return false;
@@ -112,14 +92,13 @@ static struct mt_slice_options slicing; /* wrong usage leaves without freeing it
 
 int mt_cmd_report(int argc, char **argv)
 {
-    struct words words = {.sort = "tottime", .format = "table", .output = "-"};
+    struct words words = {.sort = "tottime"};
+    struct mt_table_options shown = MT_TABLE_OPTIONS_DEFAULTS;
     const struct mt_option options[] = {
         {'s', "sort", "KEY",
          "ncalls, tottime (the default), cumtime, percall, mean, p50, p95, p99, max, name, file",
          NULL, &words.sort},
-        {'n', "top", "N",
-         "how many rows, 0 for all; default: " DEFAULT_TOP ", for json and csv all", NULL,
-         &words.top},
+        MT_TABLE_TOP_OPTION(shown),
         {'p', "percentiles", NULL, "show mean, p50, p95, p99 and max of single calls, too",
          &words.durations, NULL},
         {0, "by", "WHAT", "a row for each function (the default), process, thread or file", NULL,
@@ -130,47 +109,42 @@ int mt_cmd_report(int argc, char **argv)
          &words.callees},
         {0, "slowest", "N", "instead, the N slowest single calls, with time and place", NULL,
          &words.slowest},
-        {'f', "format", "FORMAT", "table (the default), markdown, json or csv", NULL,
-         &words.format},
-        {'o', "output", "FILE", "where to; - is standard output, the default", NULL, &words.output},
-        {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
-         &words.jobs},
-        {0, "width", "N", "shorten names to lines of N columns, 0: never; default: the terminal's",
-         NULL, &words.width},
-        {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
+        MT_TABLE_OPTIONS(shown),
         MT_SLICE_OPTIONS(slicing),
         {0},
     };
     struct mt_report report = {0};
     int exit_status;
-    uint32_t n_workers = 0;
     int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
     if (n < 0)
         return exit_status;
     if (!n)
         return mt_cli_usage("report", "there is no PATH to report on");
-    if (!understand(&words, &report, &n_workers))
+    if (!mt_table_options_parse(&shown, "report"))
+        return MT_EXIT_USAGE;
+    report.format = shown.table;
+    report.n_top = shown.n_top;
+    report.width = shown.n_columns;
+    if (!understand(&words, &report))
         return MT_EXIT_USAGE;
     exit_status = mt_slice_options_parse(&slicing, "report");
     if (exit_status != MT_EXIT_OK)
         return exit_status;
-    if (!words.width)
-        report.width = mt_cli_output_width(words.output);
-    mt_cli_set_quiet(words.quiet);
+    mt_cli_set_quiet(shown.quiet);
     mt_cli_writes_output();
     struct mt_set *set = mt_cli_open_set(argv + 1, n);
     if (!set)
         return MT_EXIT_TROUBLE;
     struct mt_merge how = {.format = {.sink = &mt__report_sink},
                            .options = &report,
-                           .n_workers = n_workers,
-                           .shows_progress = !words.quiet};
+                           .n_workers = shown.n_workers,
+                           .shows_progress = !shown.quiet};
     if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
         exit_status = MT_EXIT_TROUBLE;
-    else if (!strcmp(words.output, "-"))
+    else if (!strcmp(shown.output, "-"))
         exit_status = mt_cli_merge_set(set, STDOUT_FILENO, "standard output", &how);
     else
-        exit_status = mt_cli_merge_to_path(set, words.output, &how);
+        exit_status = mt_cli_merge_to_path(set, shown.output, &how);
     mt_set_free(set);
     mt_slice_options_fini(&slicing);
     return exit_status;
