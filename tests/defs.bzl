@@ -165,7 +165,8 @@ def c_test(name, srcs, deps, size = "medium", tags = [], **kwargs):
     native.cc_test(
         name = name,
         srcs = srcs,
-        copts = COPTS + ["-UNDEBUG"],  # -c opt brings NDEBUG, and tests use assert()
+        # -c opt brings NDEBUG, and tests use assert().  Numbers of tests are small.
+        copts = COPTS + ["-UNDEBUG", "-Wno-conversion", "-Wno-sign-conversion"],
         linkopts = LINKOPTS,
         linkstatic = True,
         size = size,

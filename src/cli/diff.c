@@ -233,12 +233,10 @@ static struct compared *compare_sides(const struct mt_diff *diff, struct totals 
 }
 
 static void put_total(struct mt_buf *out, const char *what, double before, double after,
-                      const char *format)
+                      int n_decimals, const char *unit)
 {
-    char texts[2][48];
-    snprintf(texts[0], sizeof texts[0], format, before);
-    snprintf(texts[1], sizeof texts[1], format, after);
-    mt_buf_printf(out, "%s%s to %s", what, texts[0], texts[1]);
+    mt_buf_printf(out, "%s%.*f%s to %.*f%s", what, n_decimals, before, unit, n_decimals, after,
+                  unit);
     if (before > 0)
         mt_buf_printf(out, " (%+.1f%%)", (after - before) / before * 100);
 }
@@ -255,9 +253,9 @@ static void put_head(const struct mt_diff *diff, const struct totals *totals, st
     }
     if (diff->format == MT_TABLE_CSV)
         return;
-    put_total(out, "calls ", (double)totals->n_calls[0], (double)totals->n_calls[1], "%.0f");
-    put_total(out, ", time ", (double)totals->self_ns[0] / 1e9, (double)totals->self_ns[1] / 1e9,
-              "%.6f s");
+    put_total(out, "calls ", (double)totals->n_calls[0], (double)totals->n_calls[1], 0, "");
+    put_total(out, ", time ", (double)totals->self_ns[0] / 1e9, (double)totals->self_ns[1] / 1e9, 6,
+              " s");
     mt_buf_append_text(out, "\n\n");
 }
 

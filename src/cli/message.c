@@ -25,7 +25,8 @@ void mt_cli_put_text(FILE *out, const char *text, size_t n_bytes)
         putc(iscntrl((unsigned char)text[i]) ? '?' : text[i], out);
 }
 
-static void say(const char *before, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(const char *before, const char *format,
+                                                      va_list args)
 {
     char text[2 * 4096 + 512]; /* room for two paths */
     vsnprintf(text, sizeof text, format, args);

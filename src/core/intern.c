@@ -56,7 +56,7 @@ static bool make_room(uint32_t words)
     process->defs_map = map;
     process->defs_bytes = bytes;
     process->defs_next = (uint64_t *)(chunk + 1);
-    process->defs_end = (uint64_t *)((char *)map + bytes);
+    process->defs_end = (uint64_t *)(void *)((char *)map + bytes);
     process->defs_retry_tick = 0;
     return true;
 }

@@ -22,7 +22,7 @@ uint64_t mt__now(void)
 static void set_end(struct mt_thread *thread)
 {
     char *map_end = (char *)thread->map + thread->map_bytes;
-    mt_store_relaxed(&thread->slot->end, (uint64_t *)map_end - MT_RESERVE_WORDS);
+    mt_store_relaxed(&thread->slot->end, (uint64_t *)(void *)map_end - MT_RESERVE_WORDS);
 }
 
 /* Is there still the recording that the thread is enrolled in? Lock held, or to be asked again. */

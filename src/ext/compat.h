@@ -61,6 +61,7 @@
 /* ---- hooks */
 
 /* Exported by every version; from 3.13 on declared in a private header only. */
+/* NOLINTNEXTLINE(readability-redundant-declaration) */
 PyAPI_FUNC(int) _PyEval_SetProfile(PyThreadState *tstate, Py_tracefunc func, PyObject *arg);
 
 /* ---- frames */
@@ -330,7 +331,7 @@ static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)
     if (opcode == YIELD_VALUE && mt__layout_known) {
         /* A yield, or an exception thrown in where the generator had yielded. */
         char *own = (char *)((struct mt__frame_head *)frame)->frame;
-        PyGenObject *generator = (PyGenObject *)(own - offsetof(PyGenObject, gi_iframe));
+        PyGenObject *generator = (PyGenObject *)(void *)(own - offsetof(PyGenObject, gi_iframe));
         return generator->gi_frame_state != MT_GENERATOR_SUSPENDED;
     }
     return opcode != RETURN_VALUE && opcode != RETURN_CONST && opcode != YIELD_VALUE;

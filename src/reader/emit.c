@@ -238,7 +238,7 @@ void mt__emit_end(struct mt_cursor *cursor)
         return; /* slice.c knows which of them are shown */
     for (size_t i = 0; i < cursor->stack.depth; i++) {
         const struct mt__call *call = &cursor->stack.calls[i];
-        uint16_t flags = call->func & MT__CALL_REOPENED ? MT_EVENT_REOPENED : 0;
+        uint16_t flags = (uint16_t)(call->func & MT__CALL_REOPENED ? MT_EVENT_REOPENED : 0);
         append(cursor, (int64_t)call->begin_ns, MT_EVENT_UNFINISHED, flags)->func =
             call->func & ~MT__CALL_REOPENED;
     }

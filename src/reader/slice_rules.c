@@ -32,8 +32,10 @@ static bool any_id(const struct mt_ids *ids, uint32_t id, uint8_t *used)
 {
     bool found = !ids->n;
     for (size_t i = 0; i < ids->n; i++) {
-        used[i] |= ids->ids[i] == id;
-        found |= ids->ids[i] == id;
+        if (ids->ids[i] != id)
+            continue;
+        used[i] = 1;
+        found = true;
     }
     return found;
 }

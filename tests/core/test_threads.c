@@ -236,7 +236,7 @@ LAB(test_adopted_threads)
     CHECK_EQ(set.n, 2);
     for (uint32_t f = 0; f < 2; f++) {
         struct scan *s = &set.files[f];
-        CHECK_EQ(s->n_threads, f == 0 ? 4 : 4);
+        CHECK_EQ(s->n_threads, 4);
         CHECK_EQ(s->threads[0].tid, 0); /* the main thread has not emitted */
         for (uint32_t i = 0; i < 3; i++) {
             struct scan_thread *t = &s->threads[i + 1];

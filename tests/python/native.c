@@ -150,7 +150,7 @@ long native_stack_left(void)
     pthread_attr_getstack(&attr, &lowest, &bytes);
     pthread_attr_getguardsize(&attr, &guard);
     pthread_attr_destroy(&attr);
-    return (long)((char *)__builtin_frame_address(0) - (char *)lowest - guard);
+    return (char *)__builtin_frame_address(0) - (char *)lowest - (long)guard;
 }
 
 static native_evaluate *evaluate; /* the interpreter's own */

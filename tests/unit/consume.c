@@ -219,5 +219,5 @@ void consume(const void *data, size_t n_bytes, struct consumed *out)
     out->n_errors = mt_set_n_errors(set);
     mt_set_free(set);
     consume_slices(data, n_bytes, stats.dur_ns);
-    out->check_status = mt_check_memory("x.trace", data, n_bytes, &result, NULL);
+    out->check_status = (int)mt_check_memory("x.trace", data, n_bytes, &result, NULL);
 }

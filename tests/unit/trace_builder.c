@@ -31,7 +31,7 @@ static void set_text(char *field, size_t size, const char *text)
 
 struct mt_file_header *tb_header(struct tb *tb)
 {
-    return (struct mt_file_header *)tb->data;
+    return (struct mt_file_header *)(void *)tb->data;
 }
 
 void tb_init(struct tb *tb, uint32_t pid)
@@ -131,7 +131,7 @@ size_t tb_new_defs(struct tb *tb, uint32_t n_pages)
 
 struct mt_chunk_header *tb_chunk_header(struct tb *tb, size_t chunk)
 {
-    return (struct mt_chunk_header *)(tb->data + tb->chunks[chunk].offset);
+    return (struct mt_chunk_header *)(void *)(tb->data + tb->chunks[chunk].offset);
 }
 
 size_t tb_word(struct tb *tb, size_t chunk, uint64_t word)
