@@ -7,8 +7,9 @@ import os
 import re
 import unittest
 
+from tests.arch.house import sources
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
 
 GROUND = {"include", "src"}  # src itself: copts.bzl and no target
 # What a room may reach, itself included.  @name is a repository.
@@ -31,7 +32,6 @@ NOBODYS = {"", "@bazel_tools", "@local_config_cc", "@rules_cc"}
 
 # Headers that belong to one wing.
 READING = {"mtrace/event.h", "mtrace/reader.h", "mtrace/sink.h"}
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 UV_FILES = {"src/cli/%s.%s" % (name, suffix) for name in ("loop", "pool", "spawn", "watch") for suffix in "ch"}
 
 
@@ -40,17 +40,6 @@ def package(label):
     match = re.match(r"@*([^/]*)//([^:]*)", label)
     repository, path = match.groups()
     return "@" + repository if repository and repository != "mtrace" else path
-
-
-def sources():
-    """Path below the top and text without comments, of each C file."""
-    for top in ("include", "src"):
-        for folder, _, names in os.walk(os.path.join(TOP, top)):
-            for name in names:
-                if name.endswith((".c", ".h")):
-                    path = os.path.join(folder, name)
-                    with open(path, encoding="utf-8") as f:
-                        yield os.path.relpath(path, TOP), COMMENT.sub(" ", f.read())
 
 
 class Graph(unittest.TestCase):
