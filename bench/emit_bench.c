@@ -32,7 +32,7 @@ static double clock_alone(void)
         sum += mt__ticks(slot);
     uint64_t end = mt_os_monotonic_ns();
     __asm__ volatile("" : : "r"(sum));
-    return (double)(end - start) / EVENTS;
+    return (double)(end - start) / (double)EVENTS;
 }
 
 /* The thread's own chunk over and over: what is measured is not kept. */
@@ -47,7 +47,7 @@ static double chunk_there(uint32_t id)
         total += mt_os_monotonic_ns() - start;
         slot->next = first;
     }
-    return (double)total / EVENTS;
+    return (double)total / (double)EVENTS;
 }
 
 static double everything(uint32_t id)
@@ -55,7 +55,7 @@ static double everything(uint32_t id)
     uint64_t start = mt_os_monotonic_ns();
     for (int i = 0; i < EVENTS; i++)
         mt_emit(mt__slot, i & 1 ? MT_KIND_PY_END : MT_KIND_PY_BEGIN, id);
-    return (double)(mt_os_monotonic_ns() - start) / EVENTS;
+    return (double)(mt_os_monotonic_ns() - start) / (double)EVENTS;
 }
 
 /* Until the thread has a chunk of the largest size with room for one round of chunk_there(). */

@@ -153,6 +153,7 @@ static struct PyModuleDef module = {
     .m_methods = methods,  .m_slots = slots,
 };
 
+/* NOLINTNEXTLINE(misc-use-internal-linkage): CPython finds it by name. */
 PyMODINIT_FUNC PyInit__mtbench(void);
 PyMODINIT_FUNC PyInit__mtbench(void)
 {

@@ -245,7 +245,7 @@ static uint64_t make_file(const char *directory, uint32_t pid, const struct want
     put_names(fd, (uint32_t)wanted->names);
     for (uint32_t i = 0; i < wanted->threads; i++) {
         threads[i] = (struct thread){
-            .tid = pid + i, .tick = START_TICK + i * 1000, .n_left = n_each};
+            .tid = pid + i, .tick = START_TICK + UINT64_C(1000) * i, .n_left = n_each};
     }
     for (bool more = n_each; more;) {
         more = false;
@@ -264,7 +264,7 @@ static uint64_t make_file(const char *directory, uint32_t pid, const struct want
 static bool take(const char *argument, const char *name, uint64_t *value)
 {
     size_t n = strlen(name);
-    if (strncmp(argument, name, n) || argument[n] != '=')
+    if (strncmp(argument, name, n) != 0 || argument[n] != '=')
         return false;
     *value = strtoull(argument + n + 1, NULL, 10);
     return *value > 0;

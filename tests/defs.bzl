@@ -24,6 +24,7 @@ Nothing of mtrace is on PYTHONPATH, as nothing is in a user's venv.
 
 load("@pythons//:versions.bzl", "PYTHONS", "TOOLS")
 load("//src:copts.bzl", "COPTS", "LINKOPTS")
+load("//third_party/bazel:c_sources.bzl", "c_sources")
 load("//third_party/bazel:launcher.bzl", "launcher_test")
 load("//third_party/python:defs.bzl", "python_test")
 
@@ -110,8 +111,18 @@ def traced_test(
             deps = deps + (["@pypi_%s//:packages" % py.tag] if needs_pypi else []),
         )
 
+def _scripts():
+    """What //tests/arch:python and :shell look at in the package."""
+    if not native.existing_rule("scripts"):
+        native.filegroup(
+            name = "scripts",
+            srcs = native.glob(["**/*.py", "**/*.sh"]),
+            visibility = ["//tests/arch:__pkg__"],
+        )
+
 def python_tests(data = [], deps = [], paths = {}, tags = [], pythons = PYTHONS):
     """A traced_test for each test_*.py of the package."""
+    _scripts()
     for name in _names(".py"):
         row = _row(name)
         traced_test(
@@ -147,6 +158,7 @@ def reader_tests(data, deps, paths):
 
 def shell_tests():
     """A test for each test_*.sh of the package."""
+    _scripts()
     for name in _names(".sh"):
         row = _row(name)
         launcher_test(
@@ -187,3 +199,9 @@ def c_tests(tag, deps):
             tags = row.tags + [tag],
             deps = deps,
         )
+    c_sources(
+        name = "sources",
+        testonly = True,
+        targets = [":" + name for name in _names(".c")],
+        visibility = ["//tests/arch:__pkg__"],
+    )

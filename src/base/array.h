@@ -27,10 +27,10 @@ static inline bool mt_array_room(void *items_at, size_t *capacity, size_t count,
         return false;
     void *items; /* copied in and out: the pointer's own type is not void * */
     memcpy(&items, items_at, sizeof items);
-    items = realloc(items, larger * item_bytes);
-    if (!items)
+    void *moved = realloc(items, larger * item_bytes);
+    if (!moved)
         return false;
-    memcpy(items_at, &items, sizeof items);
+    memcpy(items_at, &moved, sizeof moved);
     *capacity = larger;
     return true;
 }

@@ -38,7 +38,7 @@ static bool choose(const struct merge_options *merge, struct mt_merge *how)
     }
     if (!merge->events || !strcmp(merge->events, "begin-end"))
         return true;
-    if (strcmp(merge->events, "complete"))
+    if (strcmp(merge->events, "complete") != 0)
         mt_cli_usage("merge", "--events is begin-end or complete, not %s", merge->events);
     else if (how->format.sink != &mt_sink_chrome && how->format.sink != &mt_sink_chrome_complete)
         mt_cli_usage("merge", "--events is for the format chrome, not %s", how->format.sink->name);

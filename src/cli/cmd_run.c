@@ -231,7 +231,7 @@ static bool environment_make(struct environment *env, const struct run_options *
     if (env->items == NULL)
         return false;
     char id[2 * 16 + 1];
-    for (int i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         snprintf(id + 2 * i, 3, "%02x", run_id[i]);
     char words[64];
     bool automatic = strcmp(run->engine, "auto") == 0;

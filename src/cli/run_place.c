@@ -130,6 +130,7 @@ static bool ends_with(const char *name, const char *suffix)
 
 static bool is_wanted(int dir_fd, const char *name, bool (*wanted)(void *, int), void *context)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): dir_fd is a directory that is open. */
     int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd == -1)
         return false;
@@ -192,6 +193,7 @@ bool mt__run_place_remove(struct mt_run_place *place)
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
         if (ends_with(entry->d_name, MT_FILE_SUFFIX) ||
             ends_with(entry->d_name, MT_UNTRACED_SUFFIX))
+            /* NOLINTNEXTLINE(clang-analyzer-unix.StdCLibraryFunctions): opendir() gave it one. */
             unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);
     return rmdir(place->path) == 0;

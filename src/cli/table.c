@@ -32,7 +32,7 @@ bool mt_table_format_named(const char *name, enum mt_table_format *out)
 size_t mt_cli_output_width(const char *output)
 {
     struct winsize size;
-    if (strcmp(output, "-") || !isatty(STDOUT_FILENO))
+    if (strcmp(output, "-") != 0 || !isatty(STDOUT_FILENO))
         return 0;
     return !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 100;
 }

@@ -238,10 +238,8 @@ static int grow(uint32_t *bytes, uint32_t smallest, void **map)
         *bytes = fewer > smallest ? fewer : smallest;
         error = append(*bytes, map);
     }
-    if (error != 0 && part_helps(error)) {
-        if (next_part() == 0)
-            error = take_room(bytes, smallest, map) ? 0 : append(*bytes, map);
-    }
+    if (error != 0 && part_helps(error) && next_part() == 0)
+        error = take_room(bytes, smallest, map) ? 0 : append(*bytes, map);
     return error;
 }
 

@@ -97,6 +97,13 @@ static uint64_t flags_of(PyCodeObject *code, const char *file, Py_ssize_t n_file
 /* Before 3.11 a code object does not know its qualified name, but a function has it: a global of
  * that name, or something in the class of the first argument, or, for static methods, in any class
  * of the module. Borrowed; NULL: not found. */
+static PyObject *qualname_of_function(PyObject *function, PyCodeObject *code)
+{
+    if (!PyFunction_Check(function) || PyFunction_GetCode(function) != (PyObject *)code)
+        return NULL;
+    return ((PyFunctionObject *)function)->func_qualname;
+}
+
 static PyObject *qualname_of(PyObject *candidate, PyCodeObject *code)
 {
     static const char *const inside[] = {"__func__", "fget", "fset", "fdel"};
@@ -109,15 +116,13 @@ static PyObject *qualname_of(PyObject *candidate, PyCodeObject *code)
             PyObject *inner = PyObject_GetAttrString(candidate, inside[i]);
             if (inner == NULL)
                 PyErr_Clear();
-            else if (PyFunction_Check(inner))
-                found = qualname_of(inner, code);
+            else
+                found = qualname_of_function(inner, code);
             Py_XDECREF(inner); /* the wrapper keeps it */
         }
         return found;
     }
-    if (!PyFunction_Check(candidate) || PyFunction_GetCode(candidate) != (PyObject *)code)
-        return NULL;
-    return ((PyFunctionObject *)candidate)->func_qualname;
+    return qualname_of_function(candidate, code);
 }
 
 static PyObject *qualname_in_class(PyTypeObject *type, PyCodeObject *code)

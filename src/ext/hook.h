@@ -45,7 +45,7 @@ extern bool mt__all_calls; /* and what else is called and is not Python, if the 
 /* code.c */
 extern Py_ssize_t mt__extra_index;
 int mt__code_init(void); /* -1 with an exception */
-void mt__code_set_home(const char *home);
+void mt__code_set_home(const char *path);
 
 /* Where mt_code_value_hot() looks: mt__extra_index, or nowhere if the layout is not as stated. */
 extern Py_ssize_t mt__hot_index;

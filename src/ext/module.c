@@ -348,6 +348,7 @@ static struct PyModuleDef module = {
     .m_slots = slots,
 };
 
+/* NOLINTNEXTLINE(misc-use-internal-linkage): CPython finds it by name. */
 PyMODINIT_FUNC PyInit__tracer(void);
 PyMODINIT_FUNC PyInit__tracer(void)
 {

@@ -112,6 +112,7 @@ static void set_first_pairs(struct mt_profile_result *result)
 {
     for (size_t i = 0; i < result->n_pairs; i++) {
         struct mt_profile_row *row = &result->rows[result->pairs[i].callee];
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): where pairs are, there are rows. */
         if (!row->n_pairs++)
             row->first_pair = (uint32_t)i;
     }

@@ -44,7 +44,7 @@ struct mt__pair *mt__pairs_get(struct mt__pairs *pairs, uint64_t key)
     struct mt__pair *pair = pairs->n_slots ? find(pairs, key) : NULL;
     if (pair && pair->key)
         return pair;
-    if (pairs->n_used + 1 > pairs->n_slots / 4 * 3) {
+    if (!pair || pairs->n_used + 1 > pairs->n_slots / 4 * 3) {
         if (!enlarge(pairs))
             return NULL;
         pair = find(pairs, key);

@@ -380,7 +380,7 @@ enum mt_status mt_profile_add(struct mt_profile *profile, const struct mt_run *r
         .track = run->track,
     };
     struct mt__open_track *open = feeder.open;
-    if (!open->frames) {
+    if (!open->capacity) {
         if (!MT_ARRAY_ROOM(open->frames, open->capacity, 16))
             return MT_NOMEM;
         open->frames[0] = (struct mt__frame){0};

@@ -171,7 +171,9 @@ static bool check_chunk(struct mt__check *check, const struct mt__chunk *chunk, 
 bool mt__check_records(struct mt__check *check)
 {
     uint64_t *words = mt__file_new_words(&check->file);
-    bool good = words || mt__check_fault(check, MT_NO_OFFSET, "out of memory");
+    bool good = words != NULL;
+    if (!good)
+        mt__check_fault(check, MT_NO_OFFSET, "out of memory");
     for (size_t i = 0; good && i < check->file.n_threads; i++) {
         const struct mt__thread *thread = &check->file.threads[i];
         struct thread_state state = {0};

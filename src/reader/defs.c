@@ -72,6 +72,7 @@ static enum verdict load_code(struct loader *loader, const struct mt__def *def)
     func.file = func.owner;
     const uint32_t *file = mt_map_find(&loader->string_of, code.file_id);
     if (file)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): string_of has indices of strings. */
         func.file = loader->strings[*file];
     return status == MT_OK ? add_func(loader, def->id, &func) : OUT_OF_MEMORY;
 }

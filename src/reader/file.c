@@ -296,7 +296,7 @@ enum mt_status mt__file_reopen(const struct mt__file *file, struct mt__input *in
     status = mt__input_read(input, offsetof(struct mt_file_header, file_id), file_id,
                             sizeof file_id, &n_read, error);
     if (status == MT_OK &&
-        (n_read < sizeof file_id || memcmp(file_id, file->header.file_id, n_read)))
+        (n_read < sizeof file_id || memcmp(file_id, file->header.file_id, n_read) != 0))
         status = mt_error_set(error, MT_GONE, file->source.name, MT_NO_OFFSET,
                               "was replaced while it was being read");
     if (status != MT_OK)

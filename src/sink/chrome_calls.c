@@ -172,7 +172,7 @@ put_calls(const struct mt__chrome_texts *texts, const struct mt__chrome_track *t
     const struct mt__chrome_track own = *track; /* no store changes it */
     const uint32_t n_events = run->n_events, ahead = texts->ahead;
     struct head head;
-    uint64_t ms_ns = UINT64_MAX - MT__NS_PER_MS; /* `head` is of this millisecond */
+    uint64_t ms_ns = 0; /* `head` is of this millisecond; the first is not usual */
     size_t head_bytes = 0;
     char *at = out->data + out->n_bytes, *end = out->data + out->capacity;
 

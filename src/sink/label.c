@@ -58,10 +58,10 @@ static void append_images(struct mt_buf *out, const struct mt_timeline *timeline
     }
 }
 
-void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
+void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process_idx)
 {
-    const struct mt_process *process = &timeline->processes[idx];
-    append_images(out, timeline, idx);
+    const struct mt_process *process = &timeline->processes[process_idx];
+    append_images(out, timeline, process_idx);
     if (process->pid != process->real_pid)
         mt_buf_printf(out, " (pid %u)", process->real_pid);
     if (timeline->n_hosts > 1) {
@@ -70,9 +70,9 @@ void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, ui
     }
 }
 
-void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t idx)
+void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track_idx)
 {
-    const struct mt_track *track = &timeline->tracks[idx];
+    const struct mt_track *track = &timeline->tracks[track_idx];
     bool is_synthetic = track->tid != track->real_tid;
     if (track->name.n_bytes)
         append(out, &track->name);

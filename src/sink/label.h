@@ -16,9 +16,9 @@ void mt__label_track(struct mt_buf *out, const struct mt_timeline *timeline, uin
 /* For formats that have ids in fields of their own, so that viewers show them: the names of a process's
  * images up to this one, "before > after"; " (pid 17)" behind them where another one is shown; " on HOST"
  * where there are several. */
-void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process);
+void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t process_idx);
 
 /* The same of a thread: "worker", " (tid 18)" behind it where another one is shown. Or nothing. */
-void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track);
+void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track_idx);
 
 #endif /* MT_SINK_LABEL_H_ */

@@ -96,7 +96,7 @@ enum mt_status mt__perfetto_metadata(const struct mt_timeline *timeline, struct 
 /* Numbers that stay the same whatever else is in the timeline. Images of one process have one number,
  * and so have tracks that share (pid, tid). */
 uint64_t mt__perfetto_process_uuid(const struct mt_timeline *timeline, uint32_t process);
-uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t track);
+uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t track_idx);
 
 /* ------------------------------------------------------------------------- perfetto_rare.c */
 

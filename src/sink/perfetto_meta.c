@@ -32,9 +32,9 @@ uint64_t mt__perfetto_process_uuid(const struct mt_timeline *timeline, uint32_t 
     return uuid_of(process_hash(timeline, process));
 }
 
-uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t idx)
+uint64_t mt__perfetto_track_uuid(const struct mt_timeline *timeline, uint32_t track_idx)
 {
-    const struct mt_track *track = &timeline->tracks[idx];
+    const struct mt_track *track = &timeline->tracks[track_idx];
     uint64_t hash = mt__perfetto_process_uuid(timeline, track->process);
     return uuid_of(mt_hash_u64(hash ^ mt_hash_u64((uint64_t)track->tid + 1)));
 }

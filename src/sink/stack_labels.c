@@ -60,6 +60,7 @@ static uint32_t take_label(struct mt__stack_labels *labels, struct mt_map *by_ha
         return MT_NONE;
     const struct mt__stack_label *label = &labels->labels[*known];
     if (!is_new && label->n_bytes == text->n_bytes &&
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): every label that is known has text. */
         !memcmp(label->data, text->data, text->n_bytes))
         return *known;
     char *data = mt_arena_bytes(&labels->arena, text->n_bytes);

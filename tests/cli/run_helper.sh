@@ -1,6 +1,7 @@
 # For test_run_*.sh: a folder to work in, an interpreter, comparisons.  To be sourced.
 set -u
 
+# shellcheck disable=SC2034 # for those that source this
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHONS_ALL##*:}
 export PYTHON

@@ -7,6 +7,7 @@ status() { "$@" >out.txt 2>err.txt; echo $?; }
 cp -L "$golden"/*.trace . && chmod u+w ./*.trace
 
 # poke FILE OFFSET BYTES: as printf has them
+# shellcheck disable=SC2059
 poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null; }
 
 same "good files" "$(status check parent.100.trace child.101.trace)" 0

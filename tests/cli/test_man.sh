@@ -38,17 +38,17 @@ for command in $commands; do
   same "$command --help, and its end" "$?" 0
   same "lines of $command --help above 100 columns" "$(awk 'length > 100' <<<"$help")" ""
   wanted=$(usage <<<"$help")
-  same "the synopsis of $command" "$(text $page | synopses)" "$wanted"
+  same "the synopsis of $command" "$(text "$page" | synopses)" "$wanted"
   all_synopses+=$wanted$'\n'
   wanted=$(options <<<"$help")
   has "this test reads the options of $command" "$wanted" '-h, --help'
-  same "the options of $command" "$({ text $page | section OPTIONS; text $page | section 'Slice options'; } | tags)" "$wanted"
-  has "the name of $command" "$(text $page | section NAME)" "mtrace-$command - "
+  same "the options of $command" "$({ text "$page" | section OPTIONS; text "$page" | section 'Slice options'; } | tags)" "$wanted"
+  has "the name of $command" "$(text "$page" | section NAME)" "mtrace-$command - "
   for heading in DESCRIPTION EXAMPLES 'EXIT STATUS' 'SEE ALSO'; do
-    has "$heading of $command" "$(text $page | section "$heading")" ' '
+    has "$heading of $command" "$(text "$page" | section "$heading")" ' '
   done
   if [[ $help == *"[SLICE OPTION...]"* ]]; then
-    found=$(text $page | section 'Slice options')
+    found=$(text "$page" | section 'Slice options')
     same "the slice options of $command, word for word" "$found" "${slicing:=$found}"
   fi
 done

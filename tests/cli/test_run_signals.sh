@@ -14,6 +14,7 @@ start() {
 # send SIGNAL PID: the next one only when this one was counted, or the kernel would make one of two
 send() {
   local n
+  # shellcheck disable=SC2034 # used below, in quotes
   n=$(wc -l <counts.log)
   kill -"$1" -- "$2"
   until_true eval '[ "$(wc -l <counts.log)" -gt "$n" ]'

@@ -6,7 +6,7 @@ import sys
 import textwrap
 import unittest
 
-from tests.python import harness, shapes, tracefile
+from tests.python import harness, shapes
 
 # The package is where its user has put it: on sys.path. Nothing else of mtrace is.
 HEAD = """import os, sys

