@@ -61,6 +61,8 @@ uint32_t mt_os_uid(void)
     return (uint32_t)syscall(SYS_geteuid);
 }
 
+static uint64_t read_ns(clockid_t clock);
+
 /* Reads a small file of procfs or sysfs, which give what fits at once; returns its length, 0 on any
  * trouble; always NUL-terminated. */
 static size_t slurp(const char *path, char *out, size_t size)
@@ -192,10 +194,7 @@ void mt_os_random(uint8_t *out, size_t n)
     int saved = errno;
     if (getrandom(out, n, GRND_NONBLOCK) != (ssize_t)n) {
         /* Early boot or a filter: what tells two files of one machine apart is enough. */
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        uint64_t x = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-        x ^= (uint64_t)mt_os_tid() << 40 ^ mt_os_counter();
+        uint64_t x = read_ns(CLOCK_REALTIME) ^ (uint64_t)mt_os_tid() << 40 ^ mt_os_monotonic_ns();
         for (size_t i = 0; i < n; i++) { /* splitmix64 */
             x += UINT64_C(0x9e3779b97f4a7c15);
             uint64_t z = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -223,18 +222,28 @@ void mt_os_thread_name(uint32_t tid, char *out, size_t size)
 
 /* ---- clock */
 
+/* Where the counter must not be read, libc must not be asked for the time either: it reads the same
+ * counter (vDSO). Set before recording starts. */
+static bool ask_kernel;
+
+static uint64_t read_ns(clockid_t clock)
+{
+    struct timespec now = {0, 0};
+    if (ask_kernel)
+        syscall(SYS_clock_gettime, clock, &now);
+    else
+        clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 uint64_t mt_os_monotonic_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return read_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t mt_os_boot_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return read_ns(CLOCK_BOOTTIME);
 }
 
 #if defined(__x86_64__)
@@ -244,8 +253,10 @@ static bool tsc_trusted(void)
 {
     char source[64];
     int mode = 0;
-    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0 && mode != PR_TSC_ENABLE)
+    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0 && mode != PR_TSC_ENABLE) {
+        ask_kernel = true;
         return false;
+    }
     slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource", source,
           sizeof source);
     if (strncmp(source, "tsc", 3) == 0)
@@ -273,8 +284,8 @@ enum mt_clock mt_os_clock_choose(void)
 
 void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out)
 {
-    struct timespec real;
     uint64_t best = UINT64_MAX;
+    out->tick = out->mono_ns = 0;
     /* The reading with the smallest distance between its two counter values was disturbed least. */
     for (int i = 0; i < 3; i++) {
         uint64_t before = clock == MT_CLOCK_MONOTONIC ? mt_os_monotonic_ns() : mt_os_counter();
@@ -286,9 +297,8 @@ void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out)
         out->tick = clock == MT_CLOCK_MONOTONIC ? mono : before + best / 2;
         out->mono_ns = mono;
     }
-    clock_gettime(CLOCK_REALTIME, &real);
-    uint64_t since = mt_os_monotonic_ns() - out->mono_ns;
-    out->real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec - since;
+    uint64_t real = read_ns(CLOCK_REALTIME);
+    out->real_ns = real - (mt_os_monotonic_ns() - out->mono_ns);
 }
 
 /* ---- memory */
@@ -337,8 +347,9 @@ void mt_os_block_signals(struct mt_os_mask *mask)
     mask->outermost = !blocked;
     if (mask->outermost) {
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
-        mt_store_relaxed(&blocked, true);
+        /* A filter may refuse it. Then there is no mask to go back to. */
+        mask->outermost = pthread_sigmask(SIG_SETMASK, &all, &mask->saved) == 0;
+        mt_store_relaxed(&blocked, mask->outermost);
     }
     errno = saved;
 }
@@ -448,6 +459,17 @@ static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
     return 0;
 }
 
+/* Returns `error`, or why what was written and mapped is not in the file after all: some file systems
+ * (NFS, quotas) find out about want of space only now. */
+static int close_written(int fd, int error, void **map, uint32_t bytes)
+{
+    if (close(fd) == 0 || error != 0 || errno == EINTR)
+        return error;
+    error = errno;
+    munmap(*map, bytes);
+    return error;
+}
+
 int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void **map)
 {
     int saved = errno;
@@ -466,7 +488,7 @@ int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void
         error = write_zeros(fd, 0, bytes);
     if (error == 0)
         error = map_present(fd, 0, bytes, map);
-    close(fd);
+    error = close_written(fd, error, map, bytes);
     if (error != 0)
         unlink(path);
     else
@@ -495,7 +517,7 @@ int mt_os_append(const char *path, const struct mt_os_file *file, uint64_t offse
         error = write_zeros(fd, offset, bytes);
     if (error == 0)
         error = map_present(fd, offset, bytes, map);
-    close(fd);
+    error = close_written(fd, error, map, bytes);
     errno = saved;
     return error;
 }
