@@ -53,7 +53,7 @@
 #include <stdint.h>
 
 #define MT_FORMAT_MAJOR 1
-#define MT_FORMAT_MINOR 0
+#define MT_FORMAT_MINOR 1 /* 1: n_unrecorded, unrecorded_reason */
 
 #define MT_FILE_SUFFIX ".trace"
 /* As a little-endian number, "\x89MTRACE\n": not text, damaged by a transfer that changes line
@@ -374,7 +374,11 @@ struct mt_file_header {
     uint32_t flags;       /* MT_FLAG_... */
     uint32_t n_displaced; /* how often a hook of the program's own displaced ours */
     uint64_t end_tick;
-    uint8_t reserved1[16];
+    /* Children of forks, theirs included, that could make no file of their own, and so are recorded
+     * nowhere. They count themselves here, in what is still mapped of their parent's file. */
+    uint32_t n_unrecorded;
+    uint32_t unrecorded_reason; /* of the latest, enum mt_loss */
+    uint8_t reserved1[8];
     /* 320 */
     char host[MT_HOST_BYTES];
     char program[MT_PROGRAM_BYTES];       /* the PROGRAM of the file's name */
@@ -458,7 +462,9 @@ MT_PIN(struct mt_file_header, first_lost_tick, 272);
 MT_PIN(struct mt_file_header, flags, 288);
 MT_PIN(struct mt_file_header, n_displaced, 292);
 MT_PIN(struct mt_file_header, end_tick, 296);
-MT_PIN(struct mt_file_header, reserved1, 304);
+MT_PIN(struct mt_file_header, n_unrecorded, 304);
+MT_PIN(struct mt_file_header, unrecorded_reason, 308);
+MT_PIN(struct mt_file_header, reserved1, 312);
 MT_PIN(struct mt_file_header, host, 320);
 MT_PIN(struct mt_file_header, program, 384);
 MT_PIN(struct mt_file_header, executable, 448);
