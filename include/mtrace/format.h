@@ -53,7 +53,7 @@
 #include <stdint.h>
 
 #define MT_FORMAT_MAJOR 1
-#define MT_FORMAT_MINOR 1 /* 1: n_unrecorded, unrecorded_reason */
+#define MT_FORMAT_MINOR 1 /* 1: time_ns, n_unrecorded, unrecorded_reason */
 
 #define MT_FILE_SUFFIX ".trace"
 /* As a little-endian number, "\x89MTRACE\n": not text, damaged by a transfer that changes line
@@ -364,7 +364,8 @@ struct mt_file_header {
     uint32_t options;          /* MT_OPTION_... */
     uint32_t python_version;   /* PY_VERSION_HEX; 0: none */
     uint32_t uid;              /* effective, at creation */
-    uint8_t reserved0[64];
+    uint64_t time_ns;          /* inode of the time namespace, 0: unknown: whose MONOTONIC it is */
+    uint8_t reserved0[56];
     /* 256: changes while recording; each field by aligned stores, plain counters */
     uint64_t n_lost;          /* events, all threads */
     uint32_t loss_reason;     /* the latest, enum mt_loss */
@@ -455,7 +456,8 @@ MT_PIN(struct mt_file_header, engine, 176);
 MT_PIN(struct mt_file_header, options, 180);
 MT_PIN(struct mt_file_header, python_version, 184);
 MT_PIN(struct mt_file_header, uid, 188);
-MT_PIN(struct mt_file_header, reserved0, 192);
+MT_PIN(struct mt_file_header, time_ns, 192);
+MT_PIN(struct mt_file_header, reserved0, 200);
 MT_PIN(struct mt_file_header, n_lost, 256);
 MT_PIN(struct mt_file_header, loss_reason, 264);
 MT_PIN(struct mt_file_header, first_lost_tick, 272);

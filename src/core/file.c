@@ -63,6 +63,7 @@ static void fill_header(struct mt_file_header *header, enum mt_origin origin)
     memcpy(header->parent_id, kept->parent_id, 16);
     memcpy(header->boot_id, kept->info.boot_id, 16);
     header->pid_ns = kept->info.pid_ns;
+    header->time_ns = kept->info.time_ns;
     header->pid = kept->info.pid;
     header->ppid = kept->info.ppid;
     header->start_time = kept->info.start_time;

@@ -150,6 +150,8 @@ void mt_os_process_info(struct mt_os_process *out)
     out->parent_start_time = out->ppid != 0 ? start_time_of(out->ppid) : 0;
     if (stat("/proc/self/ns/pid", &st) == 0)
         out->pid_ns = st.st_ino;
+    if (stat("/proc/self/ns/time", &st) == 0)
+        out->time_ns = st.st_ino;
     read_boot_id(out->boot_id);
     if (uname(&name) == 0) {
         size_t n = strnlen(name.nodename, sizeof out->host - 1);
@@ -177,8 +179,12 @@ void mt_os_process_child(struct mt_os_process *inout, uint64_t forked_ns)
     inout->ppid = (uint32_t)syscall(SYS_getppid);
     inout->uid = mt_os_uid();
     inout->start_time = start_time_since(forked_ns);
-    if (inout->start_time == 0)
+    if (inout->start_time == 0) {
         inout->start_time = start_time_of(inout->pid);
+        /* In another time namespace the two moments are not near each other. */
+        if (stat("/proc/self/ns/time", &st) == 0)
+            inout->time_ns = st.st_ino;
+    }
     if (inout->ppid == parent) { /* which a child in a new namespace would not see: it would be 0 */
         inout->parent_start_time = parent_start_time;
     } else {
