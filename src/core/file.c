@@ -158,15 +158,14 @@ int mt__file_create(enum mt_origin origin)
 static int next_part(void)
 {
     struct mt_process *process = mt__process;
-    char path[PATH_MAX];
-    memcpy(path, process->path, sizeof path);
+    memcpy(mt__kept.former_path, process->path, sizeof mt__kept.former_path);
     uint32_t part = process->part;
     mt_store_relaxed(&process->part, part + 1);
     mt__kept.info.uid = mt_os_uid();
     int error = mt__file_create(MT_ORIGIN_CONTINUED);
     if (error != 0) {
         mt_store_relaxed(&process->part, part);
-        memcpy(process->path, path, sizeof path);
+        memcpy(process->path, mt__kept.former_path, sizeof process->path);
         return error;
     }
     /* New names go to the new file: no thread may use one in a chunk of the former. */

@@ -141,6 +141,7 @@ struct mt_kept {
     uint32_t origin, engine, options, python_version;
     struct mt_core_ops ops;
     char directory[PATH_MAX];
+    char former_path[PATH_MAX]; /* while a new part is made: too large for a small thread's stack */
     char program[MT_PROGRAM_BYTES];
     char executable[MT_EXECUTABLE_BYTES];
     struct mt_slot *slots[MT_MAX_BLOCKS];     /* wiped memory */
