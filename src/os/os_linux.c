@@ -452,11 +452,24 @@ static void *map_part(int fd, uint64_t offset, uint32_t bytes)
     return mmap(find_room(bytes), bytes, prot, MAP_SHARED, fd, (off_t)offset);
 }
 
-static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
+static bool is_file(int fd, const struct mt_os_file *file, struct stat *st)
 {
+    return fstat(fd, st) == 0 && st->st_dev == file->dev && st->st_ino == file->ino;
+}
+
+/* EBADF: another thread has closed the descriptor meanwhile, and the number may be the program's. */
+static int map_present(int fd, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                       void **map)
+{
+    struct stat st;
     char *at = map_part(fd, offset, bytes);
     if (at == MAP_FAILED)
         return errno;
+    /* It named the file before, and does now: it did when it was mapped. */
+    if (!is_file(fd, file, &st)) {
+        munmap(at, bytes);
+        return EBADF;
+    }
     if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {
         for (uint32_t i = 0; i < bytes; i += MT_PAGE_BYTES)
             mt_store_relaxed(at + i, 0);
@@ -465,12 +478,17 @@ static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
     return 0;
 }
 
-/* Returns `error`, or why what was written and mapped is not in the file after all: some file systems
- * (NFS, quotas) find out about want of space only now. */
-static int close_written(int fd, int error, void **map, uint32_t bytes)
+/* Makes room in the open file, and maps it. Returns an errno; closes the descriptor unless it is not
+ * ours any more. */
+static int write_and_map(int fd, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                         void **map)
 {
-    if (close(fd) == 0 || error != 0 || errno == EINTR)
+    int error = write_zeros(fd, offset, bytes);
+    if (error == 0)
+        error = map_present(fd, file, offset, bytes, map);
+    if (error == EBADF || close(fd) == 0 || error != 0 || errno == EINTR)
         return error;
+    /* Some file systems (NFS, quotas) find out about want of space only now. */
     error = errno;
     munmap(*map, bytes);
     return error;
@@ -490,40 +508,41 @@ int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void
     /* The program's umask may have taken what is needed to open the file again. */
     if (error == 0 && (st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0)
         error = errno;
-    if (error == 0)
-        error = write_zeros(fd, 0, bytes);
-    if (error == 0)
-        error = map_present(fd, 0, bytes, map);
-    error = close_written(fd, error, map, bytes);
+    if (error == 0) {
+        *file = (struct mt_os_file){.dev = st.st_dev, .ino = st.st_ino};
+        error = write_and_map(fd, file, 0, bytes, map);
+    } else {
+        close(fd);
+    }
     if (error != 0)
         unlink(path);
-    else
-        *file = (struct mt_os_file){.dev = st.st_dev, .ino = st.st_ino};
     errno = saved;
+    return error;
+}
+
+/* Once; EBADF: to be tried again. */
+static int append(const char *path, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                  void **map)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno;
+    if (is_file(fd, file, &st) && st.st_nlink != 0 && (uint64_t)st.st_size >= offset)
+        return write_and_map(fd, file, offset, bytes, map);
+    int error = fstat(fd, &st) == 0 ? ESTALE : errno;
+    if (error != EBADF)
+        close(fd);
     return error;
 }
 
 int mt_os_append(const char *path, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
                  void **map)
 {
-    int saved = errno, error = 0;
-    struct stat st;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        error = errno;
-        errno = saved;
-        return error;
-    }
-    if (fstat(fd, &st) != 0)
-        error = errno;
-    else if (st.st_dev != file->dev || st.st_ino != file->ino || st.st_nlink == 0 ||
-             (uint64_t)st.st_size < offset)
-        error = ESTALE;
-    if (error == 0)
-        error = write_zeros(fd, offset, bytes);
-    if (error == 0)
-        error = map_present(fd, offset, bytes, map);
-    error = close_written(fd, error, map, bytes);
+    enum { TRIES = 3 };
+    int saved = errno, error = EBADF;
+    for (int i = 0; i < TRIES && error == EBADF; i++)
+        error = append(path, file, offset, bytes, map);
     errno = saved;
     return error;
 }
