@@ -243,11 +243,24 @@ const char *mt__run_own_path(void)
     return started != NULL && realpath(started, path) != NULL ? path : "";
 }
 
+/* The home's absolute path, to be freed; NULL, and a word why: it cannot be used. */
+static char *usable_home(const char *path)
+{
+    char *home = realpath(path, NULL);
+    if (home == NULL || strchr(home, ':') == NULL)
+        return home;
+    mt_cli_error("%s: mtrace's home cannot be in PYTHONPATH, because of the colon in its name; "
+                 "install it elsewhere",
+                 home);
+    free(home);
+    return NULL;
+}
+
 char *mt__run_home(void)
 {
     const char *named = getenv(MT_ENV_HOME);
     if (named != NULL && *named != '\0' && is_home(named))
-        return realpath(named, NULL);
+        return usable_home(named);
 
     char exe[PATH_MAX], installed[PATH_MAX + 32];
     snprintf(exe, sizeof exe, "%s", mt__run_own_path());
@@ -256,7 +269,7 @@ char *mt__run_home(void)
         *slash = '\0';
     snprintf(installed, sizeof installed, "%s/../lib/mtrace", exe);
     if (is_home(installed))
-        return realpath(installed, NULL);
+        return usable_home(installed);
     mt_cli_error("mtrace is not installed completely: there is no " BOOT_FILE
                  " in %s%s%s/../lib/mtrace; install it again, or name its home in " MT_ENV_HOME,
                  named != NULL ? named : "", named != NULL ? " or " : "", exe);
