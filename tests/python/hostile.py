@@ -106,7 +106,7 @@ class Case(harness.Case):
                               **{"cwd": self.work, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                                  "stderr": subprocess.PIPE, **kwargs})
         errors, mark, summary = (done.stderr or b"").partition(b"mtrace: ")
-        self.summary = (mark + summary).decode()
+        self.summary = (mark + summary).decode(errors="surrogateescape")
         # `mtrace run` ends as a shell does.
         status = done.returncode if done.returncode >= 0 else 128 - done.returncode
         return Seen(status, done.stdout, errors, _files(self.work))
