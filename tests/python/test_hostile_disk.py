@@ -82,11 +82,11 @@ class Disk(hostile.Case):
         self.assert_untraced("no process was traced: there is no space left in " + self.folder + "/small\n")
 
     def test_in_the_middle(self):
-        output = self.full("work(1000); fill(); work(50000); print('done', flush=True); os._exit(3)", "256k", status=3)
+        output = self.full("work(1000); fill(); work(12000); print('done', flush=True); os._exit(3)", "256k", status=3)
         self.assertEqual(output, "done\n")
         trace = self.trace()
         self.assert_lost(trace, hostile.NO_SPACE, 28)
-        self.assertIn(self.events([trace]) + trace.n_lost - 2 * 51002, (0, 1))  # fill() may end in the loss
+        self.assertIn(self.events([trace]) + trace.n_lost - 2 * 13002, (0, 1))  # fill() may end in the loss
 
     def test_freed_again(self):
         """Each loss has its mark, and what follows is whole."""
@@ -117,23 +117,22 @@ class Disk(hostile.Case):
 class Surroundings(hostile.Case):
     def test_without_fallocate(self):
         """A file system as NFS: no fallocate, no MADV_POPULATE_WRITE, writes that are cut short."""
-        self.both("work(50000)", before=hostile.surrounded("nfs"))
-        self.assert_nothing_lost(50000)
+        self.both("work(12000)", before=hostile.surrounded("nfs"))
+        self.assert_nothing_lost(12000)
 
     def test_found_full_at_close(self):
         """What was written turns out to have no place only when the file is closed."""
         self.both("""
             work(1000)
             open("full", "w").close()
-            work(50000)
+            work(12000)
             os.unlink("full")
             until_recorded()
             work(10)
             """, before=hostile.surrounded("full-on-close"))
         trace = self.trace()
         self.assert_lost(trace, hostile.NO_SPACE, 28)
-        self.assertGreater(trace.n_lost, 90000)
-        self.assertGreaterEqual(self.events([trace]) + trace.n_lost, 2 * 51013)
+        self.assertGreaterEqual(self.events([trace]) + trace.n_lost, 2 * 13013)
 
     def test_found_full_at_the_start(self):
         self.both("print('done')", before=[*hostile.shell("touch full"), *hostile.surrounded("full-on-close")])
@@ -147,7 +146,7 @@ class Directory(hostile.Case):
             import shutil
             work(1000)
             shutil.rmtree(TRACES, ignore_errors=True)
-            work(60000)
+            work(13000)
             """)
         self.assertFalse(os.path.exists(self.traces))
         self.assert_untraced("%s cannot be listed: No such file or directory\n" % os.path.realpath(self.traces))
@@ -159,11 +158,11 @@ class Directory(hostile.Case):
             work(1000)
             shutil.rmtree(TRACES, ignore_errors=True)
             if TRACES != "missing": os.mkdir(TRACES, 0o700)
-            work(60000)
+            work(13000)
             """)
         trace = self.trace()
         self.assertEqual((trace.part, trace.origin), (1, 4))
-        self.assertGreater(trace.count("f"), 40000)
+        self.assertGreater(trace.count("f"), 7000)
         self.assertIn("1 file of this process is missing\n", self.mtrace("info", trace.path).stdout)
         self.assertRegex(self.summary, "lost +1 file of 1 process is missing: removed or moved\n")
 
@@ -174,14 +173,14 @@ class Directory(hostile.Case):
             if TRACES != "missing":
                 os.rename(TRACES, TRACES + ".old")
                 open(TRACES, "w").close()
-            work(60000)
+            work(13000)
             """)
         self.assertRegex(self.summary, "no process was traced, as far as can be seen: .*: Not a directory\n")
         os.unlink(self.traces)
         os.rename(self.traces + ".old", self.traces)
         trace = self.trace()
         self.assertEqual((trace.loss_reason, trace.loss_error), (hostile.GONE.number, 20))
-        self.assertEqual(self.events([trace]) + trace.n_lost >= 2 * 61002, True)
+        self.assertEqual(self.events([trace]) + trace.n_lost >= 2 * 14002, True)
         self.assertIn(hostile.GONE.text, self.mtrace("info", trace.path).stdout)
 
     def test_replaced_by_an_empty_one(self):
@@ -200,8 +199,8 @@ class Directory(hostile.Case):
         os.chmod(self.traces, 0o777)
         if os.geteuid() == 0:
             os.chown(self.traces, NOBODY, NOBODY)
-        self.both("work(60000)")
-        self.assert_nothing_lost(60000)
+        self.both("work(13000)")
+        self.assert_nothing_lost(13000)
         self.assertEqual(stat.S_IMODE(os.stat(self.traces).st_mode), 0o777)
         self.assertEqual({stat.S_IMODE(os.stat(t.path).st_mode) for t in self.read()}, {0o600})
 
@@ -211,9 +210,9 @@ class Directory(hostile.Case):
             with self.subTest(mask):
                 self.both("""
                     os.close(os.open("own", os.O_CREAT, 0o666))
-                    work(60000)
+                    work(13000)
                     """, around=hostile.shell("umask " + mask))
-                self.assert_nothing_lost(60000)
+                self.assert_nothing_lost(13000)
                 self.assertEqual(stat.S_IMODE(os.stat(self.trace().path).st_mode), 0o600)
                 self.assertEqual(stat.S_IMODE(os.stat(self.traces).st_mode) & 0o700, 0o700)
                 shutil.rmtree(self.traces)
@@ -225,12 +224,12 @@ class Directory(hostile.Case):
         precious = self.write("precious", "precious")
         for what in ("ln -s %s" % precious, "ln -s /missing/file", "cp " + precious, "mkfifo", "mkdir", "ln " + precious):
             with self.subTest(what):
-                self.both("work(60000)", before=hostile.shell(
+                self.both("work(13000)", before=hostile.shell(
                     '[ -z "$MTRACE_DIR" ] || %s "$MTRACE_DIR/script.$$.trace"' % what))
                 planted, = [n for n in os.listdir(self.traces) if n.count(".") == 2]
                 numbered, = [n for n in os.listdir(self.traces) if n.count(".") == 3]
                 trace = tracefile.read(self.traces + "/" + numbered)
-                self.assertEqual((trace.count("f"), trace.n_lost, trace.part), (60000, 0, 0))
+                self.assertEqual((trace.count("f"), trace.n_lost, trace.part), (13000, 0, 0))
                 self.assertRegex(self.summary, r"^mtrace: 1 process, ")
                 with open(precious) as f:
                     self.assertEqual(f.read(), "precious")
@@ -250,14 +249,14 @@ class Directory(hostile.Case):
                     if TRACES != "missing":
                         os.rename(path, %r)
                         %s
-                    work(60000)
+                    work(13000)
                     """ % (self.folder + "/away.trace", how))
                 names = sorted(n for n in os.listdir(self.traces) if n.count(".") == 3)
                 self.assertEqual(len(names), 1)
                 after = tracefile.read(self.traces + "/" + names[0])
                 before = tracefile.read(self.folder + "/away.trace")
                 self.assertEqual((before.part, after.part, after.origin), (0, 1, 4))
-                self.assertEqual(before.count("f") + after.count("f"), 61000)
+                self.assertEqual(before.count("f") + after.count("f"), 14000)
                 self.assertEqual(before.n_lost + after.n_lost, 0)
                 with open(precious) as f:
                     self.assertEqual(f.read(), "precious")
@@ -276,14 +275,14 @@ class Directory(hostile.Case):
                 assert libc.mount(place, place, None, flags, None) == 0, ctypes.get_errno()
             mount(4096)                # MS_BIND: the same again, on top
             mount(4096 | 32 | 1)       # MS_REMOUNT, MS_RDONLY
-            work(60000)
+            work(13000)
             assert libc.umount2(place, 2) == 0
             until_recorded()
             work(10)
             """ % self.traces.encode(), around=words)
         trace = self.trace()
         self.assert_lost(trace, hostile.DENIED, 30)
-        self.assertGreaterEqual(self.events([trace]) + trace.n_lost, 2 * 61013)
+        self.assertGreaterEqual(self.events([trace]) + trace.n_lost, 2 * 14013)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Start(hostile.Case):
 
     def test_ignored_signals_without_descriptors(self):
         """What mtrace ignores for itself is not passed on."""
-        self.both("print([line for line in open('/proc/self/status') if line.startswith('Sig')])",
+        self.both("print([line for line in open('/proc/self/status') if line[:6] in ('SigBlk', 'SigIgn', 'SigCgt')])",
                   around=hostile.shell("ulimit -n 12; trap '' USR1"))
 
     def test_environment_too_large(self):
@@ -117,17 +117,16 @@ class Variables(hostile.Case):
         for value in self.NONSENSE:
             self.plain(MTRACE_DIR=value)
         self.assertEqual(os.listdir(self.traces), [])
-        for name in ("MTRACE_RUN", "MTRACE_PARENT", "MTRACE_OPTIONS", "MTRACE_HOME"):
-            for value in self.NONSENSE:
-                self.plain(**{name: value})
+        for value in self.NONSENSE:
+            self.plain(**dict.fromkeys(("MTRACE_RUN", "MTRACE_PARENT", "MTRACE_OPTIONS", "MTRACE_HOME"), value))
         traces = self.read()
-        self.assertEqual(len(traces), 4 * len(self.NONSENSE))
+        self.assertEqual(len(traces), len(self.NONSENSE))
         self.assertEqual({t.run_id for t in traces}, {bytes(16)})
         self.check()
 
     def test_seen_by_run(self):
         """`mtrace run` sets them all anew; what is no home is not taken for one."""
-        for value in self.NONSENSE:
+        for value in ("", "/a\nb", "/\udcff", "x" * 100000):
             nonsense = dict.fromkeys(("MTRACE_DIR", "MTRACE_RUN", "MTRACE_PARENT", "MTRACE_OPTIONS"), value)
             self.both("work(100)", env=dict(os.environ, **nonsense))
             self.assert_nothing_lost(100)
@@ -156,7 +155,10 @@ class Home(hostile.Case):
     def test_name_that_is_no_text(self):
         """The home in a directory whose name is not UTF-8."""
         self.both("work(1000)", env=dict(os.environ, MTRACE_HOME=self.home("\udcff")))
-        self.assert_nothing_lost(1000)
+        if sys.version_info >= (3, 12) and self.summary.startswith(hostile.NOTHING):
+            self.assert_untraced("'utf-8' codec can't encode")  # CPython loads no extension from there
+        else:
+            self.assert_nothing_lost(1000)
 
     def test_colon_in_its_name(self):
         """PYTHONPATH has no way to write it, so nothing would be recorded: it does not begin."""
