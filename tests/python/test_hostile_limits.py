@@ -197,13 +197,14 @@ class Descriptors(hostile.Case):
     def test_closed_while_threads_record(self):
         """The same while other threads take chunks. In between one of their numbers may be in use."""
         self.both("""
+            sys.setswitchinterval(1e-4)
             stop = False
             def run():
                 while not stop: work(100)
             threads = [threading.Thread(target=run) for _ in range(3)]
             for t in threads: t.start()
-            for round in range(20):
-                work(300)
+            for round in range(10):
+                work(100)
                 os.close(os.dup2(0, 77))
             stop = True
             for t in threads: t.join()

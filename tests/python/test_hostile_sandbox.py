@@ -193,15 +193,16 @@ class Stopped(hostile.Case):
             pid = os.fork()
             if pid == 0:
                 parent = os.getppid()
-                for _ in range(20):
+                for _ in range(5):
                     os.kill(parent, signal.SIGSTOP)
                     while open("/proc/%d/stat" % parent).read().rpartition(")")[2].split()[0] != "T": pass
                     os.kill(parent, signal.SIGCONT)
                 os._exit(0)
             n = 0
             while os.waitpid(pid, os.WNOHANG)[0] == 0:
-                work(100)
-                n += 100
+                work(5)
+                n += 5
+                os.sched_yield()
             open(TRACES + "/n", "w").write(str(n)) if TRACES != "missing" else None
             """)
         with open(self.traces + "/n") as f:
