@@ -36,6 +36,10 @@ TESTS = {
     # These change their user or mount something.  The sandbox of Bazel has one user, and its root may not.
     "test_containers": dict(tags = ["no-sandbox"]),
     "test_disk_full": dict(tags = ["no-sandbox"]),
+    "test_hostile_disk": dict(tags = ["no-sandbox"]),
+    "test_hostile_limits": dict(tags = ["no-sandbox"]),
+    "test_hostile_sandbox": dict(tags = ["no-sandbox"]),
+    "test_hostile_start": dict(tags = ["no-sandbox"]),
     "test_gunicorn": dict(pypi = True, tags = ["no-sandbox"]),
     "test_setuid": dict(tags = ["no-sandbox"]),
     # Chromium does not start with a sanitizer's runtime.

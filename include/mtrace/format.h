@@ -53,7 +53,7 @@
 #include <stdint.h>
 
 #define MT_FORMAT_MAJOR 1
-#define MT_FORMAT_MINOR 0
+#define MT_FORMAT_MINOR 1 /* 1: time_ns, n_unrecorded, unrecorded_reason */
 
 #define MT_FILE_SUFFIX ".trace"
 /* As a little-endian number, "\x89MTRACE\n": not text, damaged by a transfer that changes line
@@ -364,7 +364,8 @@ struct mt_file_header {
     uint32_t options;          /* MT_OPTION_... */
     uint32_t python_version;   /* PY_VERSION_HEX; 0: none */
     uint32_t uid;              /* effective, at creation */
-    uint8_t reserved0[64];
+    uint64_t time_ns;          /* inode of the time namespace, 0: unknown: whose MONOTONIC it is */
+    uint8_t reserved0[56];
     /* 256: changes while recording; each field by aligned stores, plain counters */
     uint64_t n_lost;          /* events, all threads */
     uint32_t loss_reason;     /* the latest, enum mt_loss */
@@ -374,7 +375,11 @@ struct mt_file_header {
     uint32_t flags;       /* MT_FLAG_... */
     uint32_t n_displaced; /* how often a hook of the program's own displaced ours */
     uint64_t end_tick;
-    uint8_t reserved1[16];
+    /* Children of forks, theirs included, that could make no file of their own, and so are recorded
+     * nowhere. They count themselves here, in what is still mapped of their parent's file. */
+    uint32_t n_unrecorded;
+    uint32_t unrecorded_reason; /* of the latest, enum mt_loss */
+    uint8_t reserved1[8];
     /* 320 */
     char host[MT_HOST_BYTES];
     char program[MT_PROGRAM_BYTES];       /* the PROGRAM of the file's name */
@@ -451,14 +456,17 @@ MT_PIN(struct mt_file_header, engine, 176);
 MT_PIN(struct mt_file_header, options, 180);
 MT_PIN(struct mt_file_header, python_version, 184);
 MT_PIN(struct mt_file_header, uid, 188);
-MT_PIN(struct mt_file_header, reserved0, 192);
+MT_PIN(struct mt_file_header, time_ns, 192);
+MT_PIN(struct mt_file_header, reserved0, 200);
 MT_PIN(struct mt_file_header, n_lost, 256);
 MT_PIN(struct mt_file_header, loss_reason, 264);
 MT_PIN(struct mt_file_header, first_lost_tick, 272);
 MT_PIN(struct mt_file_header, flags, 288);
 MT_PIN(struct mt_file_header, n_displaced, 292);
 MT_PIN(struct mt_file_header, end_tick, 296);
-MT_PIN(struct mt_file_header, reserved1, 304);
+MT_PIN(struct mt_file_header, n_unrecorded, 304);
+MT_PIN(struct mt_file_header, unrecorded_reason, 308);
+MT_PIN(struct mt_file_header, reserved1, 312);
 MT_PIN(struct mt_file_header, host, 320);
 MT_PIN(struct mt_file_header, program, 384);
 MT_PIN(struct mt_file_header, executable, 448);

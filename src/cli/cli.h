@@ -128,6 +128,16 @@ int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
 /* The same into a file that appears under its name only when it is complete. */
 int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_merge *how);
 
+/* ------------------------------------------------------------------------------- missing.c */
+
+struct mt_missing {
+    uint32_t n_children; /* forks of the process, theirs included, that could make no file: */
+    const char *reason;
+    uint32_t n_parts; /* files of the process before the last one that are not in the set */
+};
+void mt_cli_missing(const struct mt_set *set, const struct mt_process *process,
+                    struct mt_missing *out);
+
 /* ---------------------------------------------------------------------------------- text.c */
 
 /* Numbers for people, into the caller's buffer (at least 32 bytes); they return it. */

@@ -268,6 +268,20 @@ static void print_losses(const struct losses *losses, const struct mt_process *p
                (double)process->first_lost_ns / 1e9);
 }
 
+/* What no file has: children without one, and files that are not here. */
+static void print_missing(const struct mt_set *set, const struct mt_process *process)
+{
+    struct mt_missing missing;
+    mt_cli_missing(set, process, &missing);
+    if (missing.n_children > 0)
+        printf(LABEL "%u forked process%s could make no file, and %s not recorded: %s\n",
+               "untraced", missing.n_children, missing.n_children == 1 ? "" : "es",
+               missing.n_children == 1 ? "is" : "are", missing.reason);
+    if (missing.n_parts > 0)
+        printf(LABEL "%u file%s of this process %s missing\n", "lost", missing.n_parts,
+               plural(missing.n_parts), missing.n_parts == 1 ? "is" : "are");
+}
+
 static void print_notes(const struct mt_set *set, const struct mt_process *process)
 {
     for (uint32_t i = 0; i < process->n_files; i++) {
@@ -300,6 +314,7 @@ static void print_process(struct mt_set *set, uint32_t idx, struct mt_walk *walk
     struct mt_counts counts = print_threads(timeline, process, walk, &losses);
     print_counts(&counts);
     print_losses(&losses, process, counts.n_lost);
+    print_missing(set, process);
     print_notes(set, process);
     putchar('\n');
     mt_counts_add(&totals->counts, &counts);

@@ -265,6 +265,26 @@ static int report_no_start(const char *program, int error)
     return error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/* Where mtrace cannot stay with the program it becomes the program, recorded if that is possible. Also
+ * where its variables make the environment too large. Returns when that fails, too, with an errno. */
+static int run_instead(const struct mt_inherited *inherited, char **command, char **env,
+                       const struct mt_run_place *place, const struct mt_spawn_outcome *outcome)
+{
+    int error = outcome->error;
+    if (error != E2BIG) {
+        mt_cli_error("cannot stay with the program: %s; there will be no summary%s%s",
+                     strerror(error), place->temporary ? ", and the trace files are kept in " : "",
+                     place->temporary ? place->path : "");
+        error = mt__spawn_instead(inherited, command, env);
+    }
+    if (error != E2BIG)
+        return error;
+    mt__run_place_undo(place);
+    mt_cli_error("the environment is too large with mtrace's variables: %s runs unrecorded",
+                 command[0]);
+    return mt__spawn_instead(inherited, command, environ);
+}
+
 static void merge(struct mt_run_result *result, bool quiet)
 {
     struct timespec from, to;
@@ -338,6 +358,8 @@ int mt_cmd_run(int argc, char **argv)
 
     struct mt_spawn_outcome outcome;
     mt__spawn(&inherited, command, env.items, &outcome);
+    if (outcome.error == E2BIG || (outcome.error != 0 && outcome.by_us))
+        outcome.error = run_instead(&inherited, command, env.items, &place, &outcome);
     if (outcome.error != 0) {
         exit_status = report_no_start(command[0], outcome.error);
         mt__run_place_undo(&place);

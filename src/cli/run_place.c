@@ -16,11 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "mtrace/env.h"
+#include "mtrace/format.h"
 
 #define BOOT_FILE "boot/sitecustomize.py"
 
@@ -60,6 +63,7 @@ static bool open_named(struct mt_run_place *place, const char *dir)
 {
     if (mkdir(dir, 0700) == 0) {
         place->made = true;
+        (void)!chmod(dir, 0700); /* the umask may have taken what is needed */
     } else if (errno == ENOENT) {
         mt_cli_error("%s: the directory that shall hold it does not exist; make it first", dir);
         return false;
@@ -96,10 +100,13 @@ bool mt__run_place_open(struct mt_run_place *place, const char *dir, bool tempor
                       : !open_current(place))
         return false;
     struct stat status;
-    if (stat(place->path, &status) == 0 && !S_ISDIR(status.st_mode)) {
+    bool found = stat(place->path, &status) == 0;
+    if (found && !S_ISDIR(status.st_mode)) {
         mt_cli_error("%s: not a directory", place->shown);
         return false;
     }
+    place->dev = found ? status.st_dev : 0;
+    place->ino = found ? status.st_ino : 0;
     if (access(place->path, W_OK | X_OK) != 0) {
         mt_cli_error("%s: no trace files can be made here: %s; name another directory with -d",
                      place->path, strerror(errno));
@@ -108,7 +115,22 @@ bool mt__run_place_open(struct mt_run_place *place, const char *dir, bool tempor
     return true;
 }
 
-void mt__run_place_undo(struct mt_run_place *place)
+bool mt__run_place_is_same(const struct mt_run_place *place)
+{
+    struct stat status;
+    return stat(place->path, &status) == 0 && status.st_dev == place->dev &&
+           status.st_ino == place->ino;
+}
+
+bool mt__run_place_is_full(const struct mt_run_place *place)
+{
+    struct statvfs status;
+    return statvfs(place->path, &status) == 0 &&
+           ((uint64_t)status.f_bavail * status.f_frsize < MT_FILE_HEADER_BYTES ||
+            (status.f_files != 0 && status.f_favail == 0));
+}
+
+void mt__run_place_undo(const struct mt_run_place *place)
 {
     if (place->made)
         rmdir(place->path); /* fails if something is in it, as it should */
@@ -211,21 +233,45 @@ static bool is_home(const char *path)
     return yes;
 }
 
+const char *mt__run_own_path(void)
+{
+    static char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n > 0) {
+        path[n] = '\0';
+        return path;
+    }
+    const char *started = (const char *)getauxval(AT_EXECFN); /* there is no /proc */
+    return started != NULL && realpath(started, path) != NULL ? path : "";
+}
+
+/* The home's absolute path, to be freed; NULL, and a word why: it cannot be used. */
+static char *usable_home(const char *path)
+{
+    char *home = realpath(path, NULL);
+    if (home == NULL || strchr(home, ':') == NULL)
+        return home;
+    mt_cli_error("%s: mtrace's home cannot be in PYTHONPATH, because of the colon in its name; "
+                 "install it elsewhere",
+                 home);
+    free(home);
+    return NULL;
+}
+
 char *mt__run_home(void)
 {
     const char *named = getenv(MT_ENV_HOME);
     if (named != NULL && *named != '\0' && is_home(named))
-        return realpath(named, NULL);
+        return usable_home(named);
 
     char exe[PATH_MAX], installed[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    exe[n > 0 ? n : 0] = '\0';
+    snprintf(exe, sizeof exe, "%s", mt__run_own_path());
     char *slash = strrchr(exe, '/');
     if (slash != NULL)
         *slash = '\0';
     snprintf(installed, sizeof installed, "%s/../lib/mtrace", exe);
     if (is_home(installed))
-        return realpath(installed, NULL);
+        return usable_home(installed);
     mt_cli_error("mtrace is not installed completely: there is no " BOOT_FILE
                  " in %s%s%s/../lib/mtrace; install it again, or name its home in " MT_ENV_HOME,
                  named != NULL ? named : "", named != NULL ? " or " : "", exe);

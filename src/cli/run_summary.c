@@ -248,7 +248,8 @@ static void reasons_collect(struct reasons *reasons, const struct mt_run_result 
                 text[0] = '\0';
             fclose(file);
         }
-        reasons_add(reasons, result->untraced.items[i], *text != '\0' ? text : "no reason given");
+        reasons_add(reasons, result->untraced.items[i],
+                    *text != '\0' ? text : "no space for a trace file, nor for the reason");
     }
     reasons_from_notes(reasons, result, is_untraced);
 }
@@ -329,6 +330,31 @@ static void print_losses(FILE *out, const struct mt_run_result *result)
     }
 }
 
+/* Children without a file, by the reason, and files that were taken away. */
+static void print_missing(FILE *out, const struct mt_run_result *result)
+{
+    const struct mt_timeline *timeline = mt_set_timeline(result->set);
+    uint64_t n_children = 0, n_parts = 0;
+    uint32_t n_incomplete = 0;
+    const char *reason = NULL;
+    for (uint32_t i = 0; i < timeline->n_processes; i++) {
+        struct mt_missing missing;
+        mt_cli_missing(result->set, &timeline->processes[i], &missing);
+        n_children += missing.n_children;
+        n_parts += missing.n_parts;
+        n_incomplete += missing.n_parts > 0;
+        if (missing.n_children > 0)
+            reason = missing.reason;
+    }
+    if (n_children > 0)
+        fprintf(out, LABEL "%" PRIu64 " forked process%s could make no file: %s\n", "untraced",
+                n_children, plural_es(n_children), reason);
+    if (n_parts > 0)
+        fprintf(
+            out, LABEL "%" PRIu64 " file%s of %" PRIu32 " process%s missing: removed or moved\n",
+            "lost", n_parts, plural(n_parts), n_incomplete, n_incomplete == 1 ? " is" : "es are");
+}
+
 static void print_reasons(FILE *out, const char *label, const struct reasons *reasons)
 {
     for (uint32_t i = 0; i < reasons->n; i++) {
@@ -401,8 +427,12 @@ static void print_nothing(FILE *out, const struct mt_run_result *result)
     if (result->list_error != 0)
         fprintf(out, ", as far as can be seen: %s cannot be listed: %s\n", result->place->path,
                 strerror(result->list_error));
+    else if (!mt__run_place_is_same(result->place))
+        fputs(": the directory for the files was replaced while the program ran\n", out);
     else if (result->untraced.n > 0)
         fputc('\n', out);
+    else if (mt__run_place_is_full(result->place))
+        fprintf(out, ": there is no space left in %s\n", result->place->path);
     else
         fputs(": the program started no Python that could be followed (it is not Python, or runs\n"
               "        with -E, -I or -S, or without the environment that it was given)\n",
@@ -424,6 +454,7 @@ void mt__run_summary_print(const struct mt_run_result *result)
         print_counts(out, result);
         print_files(out, result);
         print_losses(out, result);
+        print_missing(out, result);
         print_untraced(out, result);
         print_running(out, result);
         print_timeline(out, result);

@@ -27,6 +27,7 @@
 #include <uv.h>
 
 #include "cli/loop.h"
+#include "cli/run_place.h"
 
 #define SPEC_FORMAT "%llx,%llx,%x,%x,%d,%d"
 #define SPEC_BYTES 96
@@ -70,7 +71,7 @@ static void restore_mask(const struct mt_inherited *inherited)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-/* ---- the second half */
+/* ---- becoming the program */
 
 static void restore_inherited(const struct mt_inherited *inherited)
 {
@@ -84,6 +85,15 @@ static void restore_inherited(const struct mt_inherited *inherited)
         if (inherited->ignored & MT_SIGNAL_BIT(n))
             signal(n, SIG_IGN);
     restore_mask(inherited);
+}
+
+int mt__spawn_instead(const struct mt_inherited *inherited, char **argv, char **env)
+{
+    signal(SIGPIPE, SIG_DFL); /* see mt__inherited_take() */
+    signal(SIGXFSZ, SIG_DFL);
+    restore_inherited(inherited);
+    execvpe(argv[0], argv, env);
+    return errno;
 }
 
 _Noreturn void mt__spawn_second_half(char **spec_and_program)
@@ -110,6 +120,25 @@ _Noreturn void mt__spawn_second_half(char **spec_and_program)
 }
 
 /* ---- the first half */
+
+/* What libuv, which ends the process where it gets no descriptor, and the relay need at most. */
+#define DESCRIPTORS 16
+
+/* Returns 0, or the errno with which there are not that many. */
+static int have_descriptors(void)
+{
+    int fds[DESCRIPTORS], n = 0, error = 0;
+    while (n < DESCRIPTORS && error == 0) {
+        fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fds[n] == -1)
+            error = errno;
+        else
+            n++;
+    }
+    while (n > 0)
+        close(fds[--n]);
+    return error == EMFILE || error == ENFILE ? error : 0;
+}
 
 struct run {
     uv_loop_t loop;
@@ -154,7 +183,7 @@ static int spawn_second_half(struct run *run, char **line, char **env)
         stdio[fd].data.fd = fd;
     }
     uv_process_options_t options = {
-        .file = "/proc/self/exe",
+        .file = access("/proc/self/exe", X_OK) == 0 ? "/proc/self/exe" : mt__run_own_path(),
         .args = line,
         .env = env,
         .stdio = stdio,
@@ -185,6 +214,7 @@ static int start(struct run *run, const struct mt_inherited *inherited, char **a
     free(line);
     close(error_pipe[1]);
     if (error == 0) {
+        run->outcome->by_us = false;
         mt__relay_start(&run->relay, run->process.pid);
         ssize_t n;
         do
@@ -206,7 +236,10 @@ void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env,
 {
     struct run run = {.outcome = outcome};
     memset(outcome, 0, sizeof *outcome);
-    int error = -uv_loop_init(&run.loop);
+    outcome->by_us = true;
+    int error = have_descriptors();
+    if (error == 0)
+        error = -uv_loop_init(&run.loop);
     if (error != 0)
         goto fail_loop;
     error = mt__relay_open(&run.relay, &run.loop);

@@ -2,6 +2,7 @@
 #ifndef MT_CLI_SPAWN_H_
 #define MT_CLI_SPAWN_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the caller of mtrace gave to it and what the program shall find unchanged. Signals are bits:
@@ -14,7 +15,8 @@ struct mt_inherited {
 };
 
 struct mt_spawn_outcome {
-    int error;     /* the errno that kept the program from starting; 0: it ran */
+    int error;  /* the errno that kept the program from starting; 0: it ran */
+    bool by_us; /* and it did so before the program's turn came: mtrace itself lacked something */
     int exit_code; /* of the program */
     int signal;    /* the signal that ended it; 0: none */
 };
@@ -28,6 +30,10 @@ void mt__inherited_take(struct mt_inherited *inherited);
  * when it has ended. Its other descendants are not waited for. */
 void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env,
                struct mt_spawn_outcome *outcome);
+
+/* Becomes argv[0] instead of starting it, where mtrace cannot stay with it. Returns an errno, with
+ * all as it was but for what was inherited, or not at all. */
+int mt__spawn_instead(const struct mt_inherited *inherited, char **argv, char **env);
 
 /* `mtrace run MT_SPAWN_SECOND_HALF SPEC PROGRAM [ARG...]` is how mt__spawn starts the program: see
  * spawn.c. Does not return. */

@@ -84,17 +84,20 @@ static size_t copy_text(char *out, size_t size, const char *text)
  * one part in ten thousand or better; later pairs in the file make it exact. */
 void mt__measure_hz(void)
 {
+    /* A library that fakes the time may hold it still, or turn it back. */
+    enum { READINGS_MAX = 20000 };
+    const double slowest = 1e6, fastest = 1e11;
     const struct mt_clock_pair *first = &mt__kept.first_pair;
-    struct mt_clock_pair now;
-    if (mt__kept.clock == MT_CLOCK_MONOTONIC) {
-        mt__kept.tick_hz = UINT64_C(1000000000);
+    struct mt_clock_pair now = *first;
+    mt__kept.tick_hz = UINT64_C(1000000000);
+    if (mt__kept.clock == MT_CLOCK_MONOTONIC)
         return;
-    }
-    do
+    for (int i = 0; i < READINGS_MAX && now.mono_ns - first->mono_ns < 200000; i++)
         mt_os_clock_pair(mt__kept.clock, &now);
-    while (now.mono_ns - first->mono_ns < 200000);
     double ticks = (double)(now.tick - first->tick), ns = (double)(now.mono_ns - first->mono_ns);
-    mt__kept.tick_hz = (uint64_t)(ticks / ns * 1e9 + 0.5);
+    double hz = ns > 0 ? ticks / ns * 1e9 : 0;
+    if (hz >= slowest && hz <= fastest)
+        mt__kept.tick_hz = (uint64_t)(hz + 0.5);
 }
 
 void mt_core_early(void)
@@ -211,6 +214,7 @@ void mt_core_stop(bool quiet)
         if (quiet) {
             mt_os_unmap(header, MT_FILE_HEADER_BYTES);
             process->header = NULL;
+            mt__kept.header = NULL;
         }
     }
     mt__file_leave_room();

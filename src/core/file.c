@@ -63,6 +63,7 @@ static void fill_header(struct mt_file_header *header, enum mt_origin origin)
     memcpy(header->parent_id, kept->parent_id, 16);
     memcpy(header->boot_id, kept->info.boot_id, 16);
     header->pid_ns = kept->info.pid_ns;
+    header->time_ns = kept->info.time_ns;
     header->pid = kept->info.pid;
     header->ppid = kept->info.ppid;
     header->start_time = kept->info.start_time;
@@ -139,6 +140,7 @@ int mt__file_create(enum mt_origin origin)
     process->room = room_bytes > 0 ? (char *)map + MT_FILE_HEADER_BYTES : NULL;
     process->room_bytes = room_bytes;
     mt_store_release(&process->header, header); /* pairs with mt__count_loss() */
+    mt__kept.header = header;
     process->first_id = mt__kept.next_id;
     process->n_def_chunks = 0;
     if (process->next_string != 0) /* else it is zeros: a child does not touch pages in vain */
@@ -156,15 +158,14 @@ int mt__file_create(enum mt_origin origin)
 static int next_part(void)
 {
     struct mt_process *process = mt__process;
-    char path[PATH_MAX];
-    memcpy(path, process->path, sizeof path);
+    memcpy(mt__kept.former_path, process->path, sizeof mt__kept.former_path);
     uint32_t part = process->part;
     mt_store_relaxed(&process->part, part + 1);
     mt__kept.info.uid = mt_os_uid();
     int error = mt__file_create(MT_ORIGIN_CONTINUED);
     if (error != 0) {
         mt_store_relaxed(&process->part, part);
-        memcpy(process->path, path, sizeof path);
+        memcpy(process->path, mt__kept.former_path, sizeof process->path);
         return error;
     }
     /* New names go to the new file: no thread may use one in a chunk of the former. */
@@ -184,7 +185,8 @@ static bool part_helps(int error)
     if (mt__process->file_bytes == MT_FILE_HEADER_BYTES)
         return false;
     return error == EFBIG || error == EACCES || error == EPERM || error == ESTALE ||
-           error == ENOENT || error == ENOTDIR || error == ELOOP;
+           error == ENOENT || error == ENOTDIR || error == ELOOP || error == EISDIR ||
+           error == ENXIO;
 }
 
 static int append(uint32_t bytes, void **map)
@@ -279,11 +281,24 @@ enum mt_loss mt__loss_of(int error)
     case ELOOP: return MT_LOSS_DENIED;
     case ENOENT:
     case ENOTDIR:
+    case EISDIR: /* or something else has its name: a directory, a socket */
+    case ENXIO:
     case ESTALE: return MT_LOSS_GONE;
     case EMFILE:
     case ENFILE: return MT_LOSS_FILES;
     default: return MT_LOSS_IO;
     }
+}
+
+/* A child of a fork has no file of its own (`error` says why), or has got one after all (0): its
+ * nearest ancestor's file, `header`, says so. */
+void mt__count_unrecorded(struct mt_file_header *header, int error)
+{
+    if (header == NULL)
+        return;
+    mt_add_relaxed(&header->n_unrecorded, error != 0 ? 1u : UINT32_MAX);
+    if (error != 0)
+        mt_store_relaxed(&header->unrecorded_reason, (uint32_t)mt__loss_of(error));
 }
 
 /* With an error: why the next losses happen. Without: one event was lost at `now`. Needs no lock:

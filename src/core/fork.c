@@ -74,14 +74,28 @@ void mt__wipe_by_hand(void)
         memset(mt__kept.slots[block], 0, MT_SLOTS_PER_BLOCK * sizeof(struct mt_slot));
 }
 
+/* There was no making a file before, and now there is: it begins with what was missed. */
+static void found_file_late(struct mt_file_header *ancestor)
+{
+    struct mt_process *process = mt__process;
+    uint32_t reason = ancestor != NULL ? mt_load_relaxed(&ancestor->unrecorded_reason) : MT_LOSS_IO;
+    mt__count_unrecorded(ancestor, 0);
+    mt_store_relaxed(&process->header->loss_reason, reason);
+    mt_store_relaxed(&process->header->first_lost_tick, process->header->pair.tick);
+    mt_store_relaxed(&process->header->last_lost_tick, process->header->pair.tick);
+    mt_store_relaxed(&process->header->n_lost, mt_load_relaxed(&process->n_missed));
+}
+
 /* The first event of a forked child, or a later one if there was no making a file. */
 bool mt__arm_child(void)
 {
     struct mt_process *process = mt__process;
     struct mt_os_mask mask;
     uint64_t now = mt__now();
-    if (mt_load_relaxed(&process->state) == MT_PROCESS_FAILED && now < process->retry_tick)
+    if (mt_load_relaxed(&process->state) == MT_PROCESS_FAILED && now < process->retry_tick) {
+        mt_add_relaxed(&process->n_missed, 1);
         return false;
+    }
     mt__lock(&mask);
     if (process->state == MT_PROCESS_ARMED) { /* another thread was faster */
         mt__unlock(&mask);
@@ -104,11 +118,18 @@ bool mt__arm_child(void)
         mt_os_process_child(&mt__kept.info, mt__kept.fork_boot_ns);
     }
     process->epoch = ++mt__kept.epoch;
+    struct mt_file_header *ancestor = mt__kept.header;
+    bool again = process->state == MT_PROCESS_FAILED;
     int error = mt__file_create(MT_ORIGIN_FORK);
     if (error != 0) {
+        if (!again)
+            mt__count_unrecorded(ancestor, error);
+        mt_add_relaxed(&process->n_missed, 1);
         process->retry_tick = now + mt__kept.tick_hz;
         mt_store_release(&process->state, MT_PROCESS_FAILED);
     } else {
+        if (again)
+            found_file_late(ancestor);
         mt_store_release(&process->state, MT_PROCESS_ARMED);
     }
     mt__unlock(&mask);

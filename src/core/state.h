@@ -101,6 +101,7 @@ struct mt_process {
     uint32_t next_string;
     uint64_t retry_tick;
     uint64_t defs_retry_tick;
+    uint64_t n_missed; /* events while the state is MT_PROCESS_FAILED; added to without the lock */
     uint64_t *defs_next, *defs_end; /* NULL: no chunk */
     void *defs_map;
     struct mt_file_header *header; /* mapped for good */
@@ -132,11 +133,15 @@ struct mt_kept {
     uint32_t fork_tid;           /* on which thread, */
     uint32_t fork_child;         /* and in this child only, which process it made */
     struct mt_os_mask fork_mask; /* of the forking thread, which holds the lock */
+    /* Of the file that this process writes, or its nearest ancestor that has one: stays mapped in forks.
+     * NULL: none. */
+    struct mt_file_header *header;
     struct mt_os_process info;
     uint8_t run_id[16];
     uint32_t origin, engine, options, python_version;
     struct mt_core_ops ops;
     char directory[PATH_MAX];
+    char former_path[PATH_MAX]; /* while a new part is made: too large for a small thread's stack */
     char program[MT_PROGRAM_BYTES];
     char executable[MT_EXECUTABLE_BYTES];
     struct mt_slot *slots[MT_MAX_BLOCKS];     /* wiped memory */
@@ -171,6 +176,7 @@ void mt__file_leave_room(void); /* unmaps it */
 void mt__chunk_commit(struct mt_chunk_header *chunk, uint32_t bytes);
 enum mt_loss mt__loss_of(int error);
 void mt__count_loss(int error, uint64_t now);
+void mt__count_unrecorded(struct mt_file_header *header, int error);
 
 /* slow.c: all with signals blocked */
 struct mt_thread *mt__ready(enum mt_kind kind, uint32_t *current_id, struct mt_os_mask *mask);

@@ -159,15 +159,16 @@ PyDoc_STRVAR(open_doc,
 
 static PyObject *tracer_open(PyObject *self, PyObject *args)
 {
-    PyObject *directory, *executable;
-    const char *program, *home, *run_id, *parent_id, *engine;
+    PyObject *directory, *executable, *home;
+    const char *program, *run_id, *parent_id, *engine;
     Py_ssize_t n_run_id, n_parent_id;
     int boot, c_functions, all_calls, error;
     char why[320];
     (void)self;
-    if (!PyArg_ParseTuple(args, "O&sO&sy#y#ppps", PyUnicode_FSConverter, &directory, &program,
-                          PyUnicode_FSConverter, &executable, &home, &run_id, &n_run_id, &parent_id,
-                          &n_parent_id, &boot, &c_functions, &all_calls, &engine))
+    if (!PyArg_ParseTuple(args, "O&sO&O&y#y#ppps", PyUnicode_FSConverter, &directory, &program,
+                          PyUnicode_FSConverter, &executable, PyUnicode_FSConverter, &home, &run_id,
+                          &n_run_id, &parent_id, &n_parent_id, &boot, &c_functions, &all_calls,
+                          &engine))
         return NULL;
     PyObject *result = NULL;
     begin_turn();
@@ -199,7 +200,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     mt__c_functions = c_functions;
     mt__all_calls = all_calls && c_functions;
     mt__hide_open_calls = boot;
-    mt__code_set_home(home);
+    mt__code_set_home(PyBytes_AS_STRING(home));
     enum mt_status status = mt_core_start(&config, &error);
     if (status != MT_OK) {
         raise_status(status, error, config.directory);
@@ -217,6 +218,7 @@ out:
     end_turn();
     Py_DECREF(directory);
     Py_DECREF(executable);
+    Py_DECREF(home);
     return result;
 }
 

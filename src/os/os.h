@@ -27,6 +27,7 @@ struct mt_os_process {
     uint64_t start_time;        /* clock ticks since boot, 0: unknown */
     uint64_t parent_start_time; /* 0: unknown */
     uint64_t pid_ns;            /* 0: unknown */
+    uint64_t time_ns;           /* the same */
     uint8_t boot_id[16];        /* zeros: unknown */
     char host[MT_HOST_BYTES];
 };

@@ -84,8 +84,9 @@ void mt_os_block_signals(struct mt_os_mask *mask)
     mask->outermost = !blocked;
     if (mask->outermost) {
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
-        mt_store_relaxed(&blocked, true);
+        /* A filter may refuse it. Then there is no mask to go back to. */
+        mask->outermost = pthread_sigmask(SIG_SETMASK, &all, &mask->saved) == 0;
+        mt_store_relaxed(&blocked, mask->outermost);
     }
     errno = saved;
 }
@@ -182,17 +183,46 @@ static void *map_part(int fd, uint64_t offset, uint32_t bytes)
     return mmap(find_room(bytes), bytes, prot, MAP_SHARED, fd, (off_t)offset);
 }
 
-static int map_present(int fd, uint64_t offset, uint32_t bytes, void **map)
+static bool is_file(int fd, const struct mt_os_file *file, struct stat *st)
 {
+    return fstat(fd, st) == 0 && st->st_dev == file->dev && st->st_ino == file->ino;
+}
+
+/* EBADF: another thread has closed the descriptor meanwhile, and the number may be the program's. */
+static int map_present(int fd, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                       void **map)
+{
+    struct stat st;
     char *at = map_part(fd, offset, bytes);
     if (at == MAP_FAILED)
         return errno;
+    /* It named the file before, and does now: it did when it was mapped. */
+    if (!is_file(fd, file, &st)) {
+        munmap(at, bytes);
+        return EBADF;
+    }
     if (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {
         for (uint32_t i = 0; i < bytes; i += MT_PAGE_BYTES)
             mt_store_relaxed(at + i, 0);
     }
     *map = at;
     return 0;
+}
+
+/* Makes room in the open file, and maps it. Returns an errno; closes the descriptor unless it is not
+ * ours any more. */
+static int write_and_map(int fd, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                         void **map)
+{
+    int error = write_zeros(fd, offset, bytes);
+    if (error == 0)
+        error = map_present(fd, file, offset, bytes, map);
+    if (error == EBADF || close(fd) == 0 || error != 0 || errno == EINTR)
+        return error;
+    /* Some file systems (NFS, quotas) find out about want of space only now. */
+    error = errno;
+    munmap(*map, bytes);
+    return error;
 }
 
 int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void **map)
@@ -209,40 +239,41 @@ int mt_os_create(const char *path, uint32_t bytes, struct mt_os_file *file, void
     /* The program's umask may have taken what is needed to open the file again. */
     if (error == 0 && (st.st_mode & 0777) != 0600 && fchmod(fd, 0600) != 0)
         error = errno;
-    if (error == 0)
-        error = write_zeros(fd, 0, bytes);
-    if (error == 0)
-        error = map_present(fd, 0, bytes, map);
-    close(fd);
+    if (error == 0) {
+        *file = (struct mt_os_file){.dev = st.st_dev, .ino = st.st_ino};
+        error = write_and_map(fd, file, 0, bytes, map);
+    } else {
+        close(fd);
+    }
     if (error != 0)
         unlink(path);
-    else
-        *file = (struct mt_os_file){.dev = st.st_dev, .ino = st.st_ino};
     errno = saved;
+    return error;
+}
+
+/* Once; EBADF: to be tried again. */
+static int append(const char *path, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
+                  void **map)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno;
+    if (is_file(fd, file, &st) && st.st_nlink != 0 && (uint64_t)st.st_size >= offset)
+        return write_and_map(fd, file, offset, bytes, map);
+    int error = fstat(fd, &st) == 0 ? ESTALE : errno;
+    if (error != EBADF)
+        close(fd);
     return error;
 }
 
 int mt_os_append(const char *path, const struct mt_os_file *file, uint64_t offset, uint32_t bytes,
                  void **map)
 {
-    int saved = errno, error = 0;
-    struct stat st;
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        error = errno;
-        errno = saved;
-        return error;
-    }
-    if (fstat(fd, &st) != 0)
-        error = errno;
-    else if (st.st_dev != file->dev || st.st_ino != file->ino || st.st_nlink == 0 ||
-             (uint64_t)st.st_size < offset)
-        error = ESTALE;
-    if (error == 0)
-        error = write_zeros(fd, offset, bytes);
-    if (error == 0)
-        error = map_present(fd, offset, bytes, map);
-    close(fd);
+    enum { TRIES = 3 };
+    int saved = errno, error = EBADF;
+    for (int i = 0; i < TRIES && error == EBADF; i++)
+        error = append(path, file, offset, bytes, map);
     errno = saved;
     return error;
 }

@@ -38,6 +38,8 @@ uint32_t mt_os_uid(void)
     return (uint32_t)syscall(SYS_geteuid);
 }
 
+static uint64_t read_ns(clockid_t clock);
+
 /* Reads a small file of procfs or sysfs, which give what fits at once; returns its length, 0 on any
  * trouble; always NUL-terminated. */
 static size_t slurp(const char *path, char *out, size_t size)
@@ -125,6 +127,8 @@ void mt_os_process_info(struct mt_os_process *out)
     out->parent_start_time = out->ppid != 0 ? start_time_of(out->ppid) : 0;
     if (stat("/proc/self/ns/pid", &st) == 0)
         out->pid_ns = st.st_ino;
+    if (stat("/proc/self/ns/time", &st) == 0)
+        out->time_ns = st.st_ino;
     read_boot_id(out->boot_id);
     if (uname(&name) == 0) {
         size_t n = strnlen(name.nodename, sizeof out->host - 1);
@@ -152,8 +156,12 @@ void mt_os_process_child(struct mt_os_process *inout, uint64_t forked_ns)
     inout->ppid = (uint32_t)syscall(SYS_getppid);
     inout->uid = mt_os_uid();
     inout->start_time = start_time_since(forked_ns);
-    if (inout->start_time == 0)
+    if (inout->start_time == 0) {
         inout->start_time = start_time_of(inout->pid);
+        /* In another time namespace the two moments are not near each other. */
+        if (stat("/proc/self/ns/time", &st) == 0)
+            inout->time_ns = st.st_ino;
+    }
     if (inout->ppid == parent) { /* which a child in a new namespace would not see: it would be 0 */
         inout->parent_start_time = parent_start_time;
     } else {
@@ -169,10 +177,7 @@ void mt_os_random(uint8_t *out, size_t n)
     int saved = errno;
     if (getrandom(out, n, GRND_NONBLOCK) != (ssize_t)n) {
         /* Early boot or a filter: what tells two files of one machine apart is enough. */
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        uint64_t x = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-        x ^= (uint64_t)mt_os_tid() << 40 ^ mt_os_counter();
+        uint64_t x = read_ns(CLOCK_REALTIME) ^ (uint64_t)mt_os_tid() << 40 ^ mt_os_monotonic_ns();
         for (size_t i = 0; i < n; i++) { /* splitmix64 */
             x += UINT64_C(0x9e3779b97f4a7c15);
             uint64_t z = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -200,18 +205,28 @@ void mt_os_thread_name(uint32_t tid, char *out, size_t size)
 
 /* ---- clock */
 
+/* Where the counter must not be read, libc must not be asked for the time either: it reads the same
+ * counter (vDSO). Set before recording starts. */
+static bool ask_kernel;
+
+static uint64_t read_ns(clockid_t clock)
+{
+    struct timespec now = {0, 0};
+    if (ask_kernel)
+        syscall(SYS_clock_gettime, clock, &now);
+    else
+        clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 uint64_t mt_os_monotonic_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return read_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t mt_os_boot_ns(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return read_ns(CLOCK_BOOTTIME);
 }
 
 #if defined(__x86_64__)
@@ -221,8 +236,10 @@ static bool tsc_trusted(void)
 {
     char source[64];
     int mode = 0;
-    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0 && mode != PR_TSC_ENABLE)
+    if (prctl(PR_GET_TSC, &mode, 0, 0, 0) == 0 && mode != PR_TSC_ENABLE) {
+        ask_kernel = true;
         return false;
+    }
     slurp("/sys/devices/system/clocksource/clocksource0/current_clocksource", source,
           sizeof source);
     if (strncmp(source, "tsc", 3) == 0)
@@ -250,8 +267,8 @@ enum mt_clock mt_os_clock_choose(void)
 
 void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out)
 {
-    struct timespec real;
     uint64_t best = UINT64_MAX;
+    out->tick = out->mono_ns = 0;
     /* The reading with the smallest distance between its two counter values was disturbed least. */
     for (int i = 0; i < 3; i++) {
         uint64_t before = clock == MT_CLOCK_MONOTONIC ? mt_os_monotonic_ns() : mt_os_counter();
@@ -263,7 +280,6 @@ void mt_os_clock_pair(enum mt_clock clock, struct mt_clock_pair *out)
         out->tick = clock == MT_CLOCK_MONOTONIC ? mono : before + best / 2;
         out->mono_ns = mono;
     }
-    clock_gettime(CLOCK_REALTIME, &real);
-    uint64_t since = mt_os_monotonic_ns() - out->mono_ns;
-    out->real_ns = (uint64_t)real.tv_sec * UINT64_C(1000000000) + (uint64_t)real.tv_nsec - since;
+    uint64_t real = read_ns(CLOCK_REALTIME);
+    out->real_ns = real - (mt_os_monotonic_ns() - out->mono_ns);
 }

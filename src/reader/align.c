@@ -1,8 +1,8 @@
 /* align.c - one clock for all files of a set. Called once, by mt_set_finish.
  *
- * Files of one boot share CLOCK_MONOTONIC; boots are put side by side by CLOCK_REALTIME, which may be
- * set while they run: what most moments of the boot say counts, for all of its files. Inside of a
- * file its own moments say how ticks become ns; outside of them the rate does that all files of the
+ * Files of one boot and one time namespace share CLOCK_MONOTONIC, and are called a boot here; boots
+ * are put side by side by CLOCK_REALTIME, which may be set while they run: what most moments of the
+ * boot say counts, for all of its files. Inside of a file its own moments say how ticks become ns; outside of them the rate does that all files of the
  * machine show together, which is better known than the estimate in a header.
  *
  * Invariant afterwards: every file has a clock, and 0 ns is the earliest event of the set.
@@ -34,10 +34,16 @@ bool mt__same_boot(const struct mt_file_header *a, const struct mt_file_header *
     return !memcmp(a->boot_id, b->boot_id, sizeof a->boot_id) && !strcmp(a->host, b->host);
 }
 
+/* Do they share CLOCK_MONOTONIC? */
+static bool same_clock(const struct mt_file_header *a, const struct mt_file_header *b)
+{
+    return mt__same_boot(a, b) && a->time_ns == b->time_ns;
+}
+
 static struct boot *boot_of(struct boot *boots, size_t n_boots, const struct mt_file_header *header)
 {
     for (size_t i = 0; i < n_boots; i++) {
-        if (mt__same_boot(boots[i].header, header) && boots[i].header->clock == header->clock)
+        if (same_clock(boots[i].header, header) && boots[i].header->clock == header->clock)
             return &boots[i];
     }
     return NULL;
@@ -100,7 +106,7 @@ static struct boot *first_of_boot(struct boot *boots, size_t n_boots,
                                   const struct mt_file_header *header)
 {
     for (size_t i = 0; i < n_boots; i++) {
-        if (mt__same_boot(boots[i].header, header))
+        if (same_clock(boots[i].header, header))
             return &boots[i];
     }
     return NULL;
@@ -116,7 +122,7 @@ static enum mt_status settle_boots(struct mt_set *set, struct boot *boots, size_
         offsets.n = 0;
         for (size_t k = 0; status == MT_OK && k < set->n_files; k++) {
             const struct mt__file *file = set->files[k];
-            if (mt__same_boot(&file->header, boots[i].header) &&
+            if (same_clock(&file->header, boots[i].header) &&
                 !add_offsets(&offsets, &file->moments))
                 status = MT_NOMEM;
         }

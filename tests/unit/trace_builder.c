@@ -41,7 +41,7 @@ void tb_init(struct tb *tb, uint32_t pid)
     *header = (struct mt_file_header){
         .magic = MT_FILE_MAGIC,
         .major = MT_FORMAT_MAJOR,
-        .minor = MT_FORMAT_MINOR,
+        .minor = 0, /* the oldest, which stays readable */
         .header_bytes = MT_FILE_HEADER_BYTES,
         .pid_ns = 7,
         .pid = pid,

@@ -14,8 +14,13 @@ import sys
 
 def program_name():
     """What PROGRAM.PID.trace begins with. sys.argv does not know the module of -m yet."""
-    with open("/proc/self/cmdline", "rb") as f:
-        words = f.read().decode("utf-8", "replace").split("\0")[1:-1]
+    words = []
+    try:
+        with open("/proc/self/cmdline", "rb") as f:
+            words = f.read().decode("utf-8", "replace").split("\0")[1:-1]
+    except EnvironmentError:  # no /proc, or no descriptor to spare
+        for word in getattr(sys, "orig_argv", [])[1:]:
+            words.append(word.encode("utf-8", "replace").decode("utf-8"))
     while words:
         word = words.pop(0)
         if word == "-":
@@ -65,6 +70,27 @@ def load_tracer(home):
     return tracer
 
 
+def write_quietly(fd, data):
+    """Beyond the file-size limit a write is an error, and not the program's end: CPython ignores SIGXFSZ
+    by itself, but who embeds it may not."""
+    try:
+        import _signal
+        xfsz = _signal.SIGXFSZ
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [xfsz])
+    except (ImportError, AttributeError):
+        os.write(fd, data)
+        return
+    try:
+        pending = xfsz in _signal.sigpending()
+        try:
+            os.write(fd, data)
+        except EnvironmentError:
+            if not pending and xfsz in _signal.sigpending():
+                _signal.sigtimedwait([xfsz], 0)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
 def leave_note(directory, error):
     """Tells `mtrace run` why there is no trace of this process."""
     try:
@@ -77,7 +103,9 @@ def leave_note(directory, error):
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
     fd = os.open(path, flags, 0o600)
     try:
-        os.write(fd, text.encode("utf-8", "replace"))
+        if os.fstat(fd).st_mode & 0o777 != 0o600:
+            os.fchmod(fd, 0o600)  # the umask took more than it should
+        write_quietly(fd, text.encode("utf-8", "replace"))
     finally:
         os.close(fd)
 
