@@ -1,0 +1,98 @@
+"""Compares the runs of a file, test by test.
+
+A test that differs is run again, both ways: first alone, then within its file. It is *caused* by
+tracing if no outcome was ever seen both ways, else *unstable*: chance decides, untraced too.
+"""
+import collections
+import re
+
+from tests.cpython import known
+
+FILE = "(the file as a whole)"
+ROUNDS = 3
+
+Difference = collections.namedtuple("Difference", "test untraced traced detail row unstable")
+
+
+def shown(rows):
+    """What is compared of the outcomes of one test: with the reason where it was skipped."""
+    return tuple(outcome + ": " + re.sub(r"0x[0-9a-f]+|\d{4,}", "N", detail) if outcome == "skipped" else outcome
+                 for outcome, detail in rows) or ("not run",)
+
+
+def outcomes(run):
+    """By test, the file as a whole included."""
+    found = {test: shown(rows) for test, rows in run.outcomes.items()}
+    if run.open and not run.outcomes[run.open]:
+        found[run.open] = ("begun, not ended",)
+    found[FILE] = (run.end,)
+    return found
+
+
+def differing(untraced, traced):
+    a, b = outcomes(untraced), outcomes(traced)
+    return [test for test in sorted(set(a) | set(b)) if a.get(test, ("not run",)) != b.get(test, ("not run",))]
+
+
+class Seen:
+    """Every outcome of the tests of interest, by way of running."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, tests, untraced, traced):
+        for way, run in enumerate((untraced, traced)):
+            found = outcomes(run)
+            for test in tests:
+                counts = self.rows.setdefault(test, (collections.Counter(), collections.Counter()))[way]
+                counts[found.get(test, ("not run",))] += 1
+
+    def unstable(self, test):
+        untraced, traced = self.rows[test]
+        return bool(set(untraced) & set(traced))
+
+    def text(self, test, way):
+        counts = self.rows[test][way]
+        return ", ".join(" + ".join(outcome) + (" (%d times)" % n if sum(counts.values()) > 1 else "")
+                         for outcome, n in counts.most_common())
+
+
+def again(seen, tests, run):
+    """Decides about tests that differ; `run(way, matches)` runs the file once more."""
+    # Alone only where regrtest can find them: not what fails in setUpClass, not the file.
+    alone = [t for t in tests if re.fullmatch(r"[\w.]+", t)]
+    if alone and len(alone) == len(tests):
+        for _ in range(ROUNDS):
+            apart = Seen()
+            apart.add(alone, run(0, alone), run(1, alone))
+            for test in alone:
+                for way in 0, 1:
+                    seen.rows[test][way].update(apart.rows[test][way])
+        # Those that are the same alone may differ in company.
+        tests = [t for t in alone if seen.unstable(t)]
+    for _ in range(ROUNDS - 1 if tests else 0):
+        seen.add(tests, run(0, []), run(1, []))
+
+
+def compare(version, mode, untraced, traced, run):
+    """Returns the list of Difference, and the rows of known.py whose difference is gone."""
+    rows = known.rows(version, mode)
+    tests = differing(untraced, traced)
+    unexplained = [t for t in tests if not any(known.explains(row, t) for row in rows)]
+    # A crash or a hang takes the rest of the file with it, which is not run then.
+    seen = Seen()
+    seen.add(tests, untraced, traced)
+    if unexplained:
+        again(seen, unexplained, run)
+    found = []
+    for test in tests:
+        row = next((row for row in rows if known.explains(row, test)), None)
+        detail = "\n".join(text for r in (untraced, traced) for _, text in r.outcomes.get(test, []) if text)
+        if test == FILE:
+            detail = traced.text[-4000:]
+        found.append(Difference(test, seen.text(test, 0), seen.text(test, 1), detail, row,
+                                row is None and seen.unstable(test)))
+    same = set(outcomes(untraced)) & set(outcomes(traced)) - set(tests)
+    gone = [row for row in rows if not row.sometimes and not any(known.explains(row, t) for t in tests) and
+            any(known.explains(row, t) for t in same)]
+    return found, gone
