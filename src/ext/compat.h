@@ -58,6 +58,10 @@
 #define MT_HAVE_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 #define MT_HAVE_FRAME_HOOK (PY_VERSION_HEX < 0x030c0000)
 
+/* Can C code fire events of sys.monitoring (PyMonitoring_Fire...), with whatever it has for a code
+ * object? */
+#define MT_EVENTS_FROM_C (PY_VERSION_HEX >= 0x030d0000)
+
 /* ---- hooks */
 
 /* Exported by every version; from 3.13 on declared in a private header only. */
