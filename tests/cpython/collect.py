@@ -97,11 +97,36 @@ def watch_doctests(notes):
     support.run_doctest = run_doctest
 
 
+def hide_recorder():
+    """test_monitoring wants that nobody else has a tool of sys.monitoring, nor events, before and after each
+    test, and leaves its own ones when it fails, with which all that follow fail. So that there is something
+    to compare, it does not see the recorder where it asks for that, and is cleaned up after."""
+    import test.test_monitoring as module
+    monitoring = sys.monitoring
+    get_events, all_events = monitoring.get_events, monitoring._all_events
+    ours = [tool for tool in range(6) if monitoring.get_tool(tool) == "mtrace"]
+    mask = ~sum(1 << tool for tool in [*ours, 6])  # 6: profile functions
+    monitoring.get_events = lambda tool: 0 if tool in ours else get_events(tool)
+    monitoring._all_events = lambda: {name: tools & mask for name, tools in all_events().items() if tools & mask}
+    if module.TEST_TOOL3 in ours:
+        module.TEST_TOOL3 = 5
+
+    def stop_test(self, test, original=result_class().stopTest):
+        for tool in range(6):
+            if tool not in ours and monitoring.get_tool(tool) is not None:
+                monitoring.set_events(tool, 0)
+                monitoring.free_tool_id(tool)
+        return original(self, test)
+    result_class().stopTest = stop_test
+
+
 def main():
     path, name = sys.argv[1:3]
     notes = Notes(path)
     watch(notes)
     watch_doctests(notes)
+    if name == "test_monitoring":
+        hide_recorder()
     # As `python -m test` would have it; by alter_sys also sys.modules["__main__"], which the children
     # of multiprocessing look at.
     sys.path[0] = os.getcwd()

@@ -18,7 +18,10 @@ QUICK = """
 PACKAGES = ("test_asyncio test_concurrent_futures test_multiprocessing_fork test_multiprocessing_forkserver "
             "test_multiprocessing_spawn").split()
 
-# Not in the versions named, though they are CPythons as released.
+# What a file asks regrtest for and has of its own accord: a server and a client on this machine.
+RESOURCES = {"test_socketserver": "network"}
+
+# Which version brought a file.
 NEW_FILES = {"test_monitoring": (3, 12)}
 
 # Some installations of CPython lack these, which consist of one call: made here where they are missing.

@@ -9,7 +9,7 @@ _PROBE = """
 import json, os, sys, sysconfig
 try:
     import test.libregrtest.main
-    folder = list(test.__path__)[0]
+    folder = sys.argv[1] or list(test.__path__)[0]
 except ImportError:
     folder = ""
 names = {}
@@ -34,13 +34,14 @@ _MODES = {
 
 
 class Python:
-    """One interpreter. Raises LookupError if it has no tests of its own at all."""
+    """One interpreter, with its tests or those of a folder. Raises LookupError if it has no tests of
+    its own at all, and so no regrtest."""
 
-    def __init__(self, exe):
-        done = subprocess.run([exe, "-c", _PROBE], stdout=subprocess.PIPE, universal_newlines=True,
+    def __init__(self, exe, testdir=""):
+        done = subprocess.run([exe, "-c", _PROBE, testdir], stdout=subprocess.PIPE, universal_newlines=True,
                               timeout=60, check=True)
         version, self.free_threaded, self.folder, self._names = json.loads(done.stdout.splitlines()[-1])
-        self.exe, self.version = exe, tuple(version)
+        self.exe, self.version, self.testdir = exe, tuple(version), testdir
         self.title = "%d.%d.%d" % self.version + ("t" if self.free_threaded else "")
         if not self.folder:
             raise LookupError("CPython %s is installed without its tests%s" % (self.title, self.package()))
@@ -64,7 +65,8 @@ class Python:
 
     def all_files(self):
         """Every test file that makes sense, sorted."""
-        return sorted(name for name in set(self._names) | set(files.MULTIPROCESSING) if name not in files.LEFT_OUT)
+        made = set() if self.testdir else set(files.MULTIPROCESSING)
+        return sorted(name for name in set(self._names) | made if name not in files.LEFT_OUT)
 
     def pieces(self, name):
         """What to give regrtest for one test file. Raises LookupError with the reason if it is not there."""

@@ -41,12 +41,13 @@ def run(python, piece, options, folder, limit, matches=(), resources=""):
     outcomes, traces = os.path.join(folder, "outcomes"), os.path.join(folder, "traces")
     # Also that `mtrace run` in between makes no difference.
     command = [python.exe, os.path.join(HERE, "collect.py"), outcomes, piece, "--fail-env-changed"]
-    text = python.made_here(piece)
+    testdir, text = python.testdir, python.made_here(piece)
     if text:
-        os.mkdir(os.path.join(folder, "files"))
-        with open(os.path.join(folder, "files", piece + ".py"), "w") as f:
+        testdir = os.path.join(folder, "files")
+        os.mkdir(testdir)
+        with open(os.path.join(testdir, piece + ".py"), "w") as f:
             f.write(text)
-        command += ["--testdir", os.path.join(folder, "files")]
+    command += ["--testdir", testdir] if testdir else []
     command += ["-u", resources] if resources else []
     for match in matches:
         command += ["-m", match]

@@ -1,7 +1,8 @@
 """Compares the runs of a file, test by test.
 
 A test that differs is run again, both ways: first alone, then within its file. It is *caused* by
-tracing if no outcome was ever seen both ways, else *unstable*: chance decides, untraced too.
+tracing if no outcome was ever seen both ways, else *unstable*: chance decides. A crash or a hang is
+never put down to chance, unless it was seen untraced, too.
 """
 import collections
 import re
@@ -29,9 +30,17 @@ def outcomes(run):
     return found
 
 
+def fatal(outcome):
+    """Did the whole process end before its time?"""
+    return outcome[0].startswith(("exit status", "time limit", "begun"))
+
+
 def differing(untraced, traced):
+    """The tests that differ. Where one run was cut short, not those that it did not get to."""
     a, b = outcomes(untraced), outcomes(traced)
-    return [test for test in sorted(set(a) | set(b)) if a.get(test, ("not run",)) != b.get(test, ("not run",))]
+    cut = fatal(a[FILE]) or fatal(b[FILE])
+    return [test for test in sorted(set(a) | set(b)) if a.get(test, ("not run",)) != b.get(test, ("not run",)) and
+            (not cut or test in a and test in b)]
 
 
 class Seen:
@@ -49,7 +58,7 @@ class Seen:
 
     def unstable(self, test):
         untraced, traced = self.rows[test]
-        return bool(set(untraced) & set(traced))
+        return bool(set(untraced) & set(traced)) and not any(map(fatal, set(traced) - set(untraced)))
 
     def text(self, test, way):
         counts = self.rows[test][way]
