@@ -130,7 +130,7 @@ def jobs_of(comparison, options):
                 for piece in python.pieces(name):
                     yield python, piece, modes
             except LookupError as error:
-                comparison.say("%s: %s is missing: %s" % (python.title, name, error))
+                comparison.say("%s: %s is missing: %s" % (python.title, name, error), "not installed" in str(error))
 
 
 def arguments(words):

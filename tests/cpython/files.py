@@ -21,8 +21,9 @@ PACKAGES = ("test_asyncio test_concurrent_futures test_multiprocessing_fork test
 # What a file asks regrtest for and has of its own accord: a server and a client on this machine.
 RESOURCES = {"test_socketserver": "network"}
 
-# Which version brought a file.
+# Which version brought a file, and which gave it another name.
 NEW_FILES = {"test_monitoring": (3, 12)}
+RENAMED = {"test_cprofile": ((3, 15), "test_profiling.test_tracing_profiler")}
 
 # Some installations of CPython lack these, which consist of one call: made here where they are missing.
 MULTIPROCESSING = {"test_multiprocessing_" + method: method for method in ("fork", "forkserver", "spawn")}

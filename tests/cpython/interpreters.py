@@ -70,6 +70,8 @@ class Python:
 
     def pieces(self, name):
         """What to give regrtest for one test file. Raises LookupError with the reason if it is not there."""
+        since, renamed = files.RENAMED.get(name, ((9, 9), name))
+        name = renamed if self.version[:2] >= since else name
         if name.partition(".")[0] in self._names and "." in name:
             return [name]
         if name not in self._names:

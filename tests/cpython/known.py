@@ -17,7 +17,23 @@ def known(test, why, since=OLD, until=NEW, modes="", sometimes=False):
     return Known(test, since, until, modes.split(), sometimes, why)
 
 
+# A tool sees the return of the set_events() by which it was turned on, since the calling function has been
+# instrumented before (docs/limits.md).
+_MIDDLE = "wants no event between set_events() and the next call, but sees set_events() return: its caller is instrumented"
+
 ROWS = (
+    # Depends on whether there is a profile function at all, whosever it is.
+    known("test.test_frame.TestIncompleteFrameAreInvisible.test_sneaky_frame_object",
+          "wants a frame object that is made late; for a profile function it is made at once",
+          (3, 11), (3, 12), "setprofile"),
+
+    # Looks at sys.monitoring itself.
+    known("test.test_monitoring.MonitoringCountTest.test_c_return_count", _MIDDLE, (3, 12)),
+    known("test.test_monitoring.SimulateProfileTest.test_frame_stack", _MIDDLE, (3, 12)),
+    known("test.test_monitoring.TestLoadSuperAttr.*", _MIDDLE, (3, 12)),
+    known("test.test_monitoring.TestManyEvents.*", _MIDDLE, (3, 12)),
+    known("test.test_monitoring.ExceptionMonitoringTest.test_no_unwind_for_shim_frame",
+          "wants calls of classes to be specialized, which CPython does not do where they are observed", (3, 13)),
 )
 
 # What traces of a file may have lost, and why: (test file, words of `mtrace info`, reason).
@@ -25,9 +41,9 @@ LOSSES = (
 )
 
 
-def rows(version, mode, table=ROWS):
+def rows(version, mode):
     """The rows that hold for a version, a tuple of three numbers, and a mode."""
-    return [row for row in table if row.since <= version[:len(row.since)] and version[:len(row.until)] <= row.until and
+    return [row for row in ROWS if row.since <= version[:len(row.since)] and version[:len(row.until)] <= row.until and
             (not row.modes or mode in row.modes)]
 
 

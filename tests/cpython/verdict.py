@@ -38,7 +38,7 @@ def fatal(outcome):
 def differing(untraced, traced):
     """The tests that differ. Where one run was cut short, not those that it did not get to."""
     a, b = outcomes(untraced), outcomes(traced)
-    cut = fatal(a[FILE]) or fatal(b[FILE])
+    cut = fatal(a[FILE]) or fatal(b[FILE]) or len(a) == 1 or len(b) == 1
     return [test for test in sorted(set(a) | set(b)) if a.get(test, ("not run",)) != b.get(test, ("not run",)) and
             (not cut or test in a and test in b)]
 
