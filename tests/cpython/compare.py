@@ -44,14 +44,15 @@ class Comparison:
             print(text, flush=True)
             (self.problems if problem else self.remarks).append(text)
 
-    def run(self, python, piece, modes, mode, matches=()):
+    def run(self, python, piece, modes, mode, matches=(), control=None):
         with self.lock:
             self.counter += 1
             folder = os.path.join(self.folder, str(self.counter))
         limit = self.options.limit * (2 if mode else 1)
         use = ",".join(filter(None, (self.options.use, files.RESOURCES.get(piece))))
         try:
-            return job.run(python, piece, modes[mode] if mode else None, folder, limit, matches, use)
+            return job.run(python, piece, modes[mode] if mode else None, folder, limit, matches, use,
+                           control)
         finally:
             if not self.options.keep:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -72,13 +73,18 @@ class Comparison:
 
     def judge(self, python, piece, modes, mode, untraced, traced):
         def run(way, matches):
-            return self.run(python, piece, modes, mode if way else None, matches)
+            if way < 2:
+                return self.run(python, piece, modes, mode if way else None, matches)
+            control = interpreters.CONTROLS.get(mode)
+            return self.run(python, piece, modes, None, matches, control) if control else None
         where = "%s %s %s" % (python.title, mode, piece)
         found, gone = verdict.compare(python.version, mode, untraced, traced, run)
         for row in gone:
             self.say("%s: no longer different, take it out of known.py: %s" % (where, row.test), True)
         for d in found:
             text = "%s: %s: untraced %s; traced %s" % (where, d.test, d.untraced, d.traced)
+            if d.control:
+                text += "; under a hook that does nothing " + d.control
             if d.row:
                 self.say(text + ": " + d.row.why)
             elif d.unstable:

@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 
+from tests.cpython import files
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENDS = {"0": "passed", "2": "failed", "3": "environment changed", "4": "no tests", "limit": "time limit"}
 
 
 class Run:
-    """What became of it: end, a word; outcomes, by test a list of (outcome, detail); open, the test in
+    """What became of it: file, what the file as a whole is called beside its tests; end, a word; outcomes, by test a list of (outcome, detail); open, the test in
     which it ended; trouble, sentences about the traces; seconds; n_events; text, what it printed."""
 
-    def __init__(self, end, outcomes, opened, text):
+    def __init__(self, piece, end, outcomes, opened, text):
+        self.file = piece + " (the file as a whole)"
         self.end, self.outcomes, self.open, self.text = end, outcomes, opened, text
         self.trouble, self.seconds, self.n_events = [], 0.0, 0
 
@@ -34,8 +37,9 @@ def environment():
     return env
 
 
-def run(python, piece, options, folder, limit, matches=(), resources=""):
-    """Runs a piece under `python`; `options` of `mtrace run` if it is to be traced, else None."""
+def run(python, piece, options, folder, limit, matches=(), resources="", control=None):
+    """Runs a piece under `python`; `options` of `mtrace run` if it is to be traced, else None. `control`: see
+    collect.py."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, "tmp"))
     outcomes, traces = os.path.join(folder, "outcomes"), os.path.join(folder, "traces")
@@ -49,18 +53,22 @@ def run(python, piece, options, folder, limit, matches=(), resources=""):
             f.write(text)
     command += ["--testdir", testdir] if testdir else []
     command += ["-u", resources] if resources else []
+    for pattern in files.ignored(piece, python.version):
+        command += ["-i", pattern]
     for match in matches:
         command += ["-m", match]
     if options is not None:
         command = [os.environ["MTRACE"], "run", "-q", "-d", traces, *options, "--", *command]
     env = environment()
     env["TMPDIR"] = os.path.join(folder, "tmp")
+    if control:
+        env["MTRACE_TEST_CONTROL"] = control
     start = time.monotonic()
     done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), str(limit), *command], env=env,
                           cwd=os.path.join(folder, "tmp"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     text = done.stdout.decode("utf-8", "backslashreplace")
-    result = Run(text.splitlines()[-1], *read(outcomes), text)
+    result = Run(piece, text.splitlines()[-1], *read(outcomes), text)
     result.seconds = time.monotonic() - start
     result.end = end_word(result)
     if options is not None:

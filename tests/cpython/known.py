@@ -21,6 +21,8 @@ def known(test, why, since=OLD, until=NEW, modes="", sometimes=False):
 # instrumented before (docs/limits.md).
 _MIDDLE = "wants no event between set_events() and the next call, but sees set_events() return: its caller is instrumented"
 
+_OBSERVED = "wants specialized bytecode, which CPython does not make where calls are observed"
+
 ROWS = (
     # Depends on whether there is a profile function at all, whosever it is.
     known("test.test_frame.TestIncompleteFrameAreInvisible.test_sneaky_frame_object",
@@ -33,7 +35,20 @@ ROWS = (
     known("test.test_monitoring.TestLoadSuperAttr.*", _MIDDLE, (3, 12)),
     known("test.test_monitoring.TestManyEvents.*", _MIDDLE, (3, 12)),
     known("test.test_monitoring.ExceptionMonitoringTest.test_no_unwind_for_shim_frame",
-          "wants calls of classes to be specialized, which CPython does not do where they are observed", (3, 13)),
+          _OBSERVED, (3, 13)),
+
+    # Look at what becomes of code that has run.
+    known("test.test_dis.Dis*Tests.test_*_specialize", _OBSERVED, (3, 11)),
+    known("test.test_dis.Dis*Tests.test_loop_quicken", _OBSERVED, (3, 11)),
+    known("test.test_dis.Dis*Tests.test_super_instructions", _OBSERVED, (3, 11)),
+    known("test.test_opcache.*", _OBSERVED, (3, 13)),
+    known("test.test_code.CodeTest.test_stateless", "wants functions that nobody has looked at: extra data of a code "
+          "object counts as its state", (3, 14)),
+    known("test.test_sys.TestSysJIT.test_jit_is_active", "wants code that the JIT has compiled, which it does not do "
+          "with code that is observed", (3, 14)),
+
+    known("test.test_doctest.test_doctest.test_pdb_set_trace*", "pdb stops once more, at the return of the line in which "
+          "it was started, as under any profile function", (3, 13)),
 )
 
 # What traces of a file may have lost, and why: (test file, words of `mtrace info`, reason).

@@ -9,10 +9,9 @@ import re
 
 from tests.cpython import known
 
-FILE = "(the file as a whole)"
 ROUNDS = 3
 
-Difference = collections.namedtuple("Difference", "test untraced traced detail row unstable")
+Difference = collections.namedtuple("Difference", "test untraced traced control detail row unstable")
 
 
 def shown(rows):
@@ -26,7 +25,7 @@ def outcomes(run):
     found = {test: shown(rows) for test, rows in run.outcomes.items()}
     if run.open and not run.outcomes[run.open]:
         found[run.open] = ("begun, not ended",)
-    found[FILE] = (run.end,)
+    found[run.file] = (run.end,)
     return found
 
 
@@ -38,7 +37,7 @@ def fatal(outcome):
 def differing(untraced, traced):
     """The tests that differ. Where one run was cut short, not those that it did not get to."""
     a, b = outcomes(untraced), outcomes(traced)
-    cut = fatal(a[FILE]) or fatal(b[FILE]) or len(a) == 1 or len(b) == 1
+    cut = fatal(a[untraced.file]) or fatal(b[traced.file]) or len(a) == 1 or len(b) == 1
     return [test for test in sorted(set(a) | set(b)) if a.get(test, ("not run",)) != b.get(test, ("not run",)) and
             (not cut or test in a and test in b)]
 
@@ -67,7 +66,9 @@ class Seen:
 
 
 def again(seen, tests, run):
-    """Decides about tests that differ; `run(way, matches)` runs the file once more."""
+    """Decides about tests that differ; `run(way, matches)` runs the file once more: 0 untraced, 1 traced, 2
+    under a hook that does nothing (None: there is none). Returns the last one's outcomes, of tests that
+    differ each time."""
     # Alone only where regrtest can find them: not what fails in setUpClass, not the file.
     alone = [t for t in tests if re.fullmatch(r"[\w.]+", t)]
     if alone and len(alone) == len(tests):
@@ -81,6 +82,9 @@ def again(seen, tests, run):
         tests = [t for t in alone if seen.unstable(t)]
     for _ in range(ROUNDS - 1 if tests else 0):
         seen.add(tests, run(0, []), run(1, []))
+    caused = [test for test in seen.rows if not seen.unstable(test)]
+    control = run(2, []) if caused else None
+    return outcomes(control) if control else {}
 
 
 def compare(version, mode, untraced, traced, run):
@@ -91,15 +95,15 @@ def compare(version, mode, untraced, traced, run):
     # A crash or a hang takes the rest of the file with it, which is not run then.
     seen = Seen()
     seen.add(tests, untraced, traced)
-    if unexplained:
-        again(seen, unexplained, run)
+    control = again(seen, unexplained, run) if unexplained else {}
     found = []
     for test in tests:
         row = next((row for row in rows if known.explains(row, test)), None)
         detail = "\n".join(text for r in (untraced, traced) for _, text in r.outcomes.get(test, []) if text)
-        if test == FILE:
+        if test == traced.file:
             detail = traced.text[-4000:]
-        found.append(Difference(test, seen.text(test, 0), seen.text(test, 1), detail, row,
+        found.append(Difference(test, seen.text(test, 0), seen.text(test, 1),
+                                " + ".join(control.get(test, ())), detail, row,
                                 row is None and seen.unstable(test)))
     same = set(outcomes(untraced)) & set(outcomes(traced)) - set(tests)
     gone = [row for row in rows if not row.sometimes and not any(known.explains(row, t) for t in tests) and
