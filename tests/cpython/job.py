@@ -64,11 +64,13 @@ def run(python, piece, options, folder, limit, matches=(), resources="", control
     if control:
         env["MTRACE_TEST_CONTROL"] = control
     start = time.monotonic()
-    done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), str(limit), *command], env=env,
+    end = os.path.join(folder, "end")
+    done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), end, str(limit), *command], env=env,
                           cwd=os.path.join(folder, "tmp"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     text = done.stdout.decode("utf-8", "backslashreplace")
-    result = Run(piece, text.splitlines()[-1], *read(outcomes), text)
+    with open(end) as f:
+        result = Run(piece, f.read(), *read(outcomes), text)
     result.seconds = time.monotonic() - start
     result.end = end_word(result)
     if options is not None:

@@ -1,8 +1,8 @@
 """Runs a command within a time limit, and leaves no process behind.
 
-    python supervise.py LIMIT COMMAND [ARG...]
+    python supervise.py END LIMIT COMMAND [ARG...]
 
-The last line on standard output is the command's end: its exit status, -N for a signal, or "limit".
+END is a file that gets the command's end: its exit status, -N for a signal, or "limit".
 At the limit the command is asked where it is (regrtest's faulthandler answers SIGUSR1 with the stacks
 of all threads), then everything is killed. Processes whose parents have ended become children of this
 one, so that those that tests forget are found as well.
@@ -71,7 +71,7 @@ def kill_all():
 
 
 def main():
-    limit, command = float(sys.argv[1]), sys.argv[2:]
+    end_path, limit, command = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     process = subprocess.Popen(command, start_new_session=True,
@@ -87,8 +87,8 @@ def main():
     kill_all()
     # Which Popen cannot know.
     process.returncode = 0
-    sys.stdout.flush()
-    os.write(1, ("\n" + end + "\n").encode())
+    with open(end_path, "w") as f:
+        f.write(end)
 
 
 if __name__ == "__main__":

@@ -135,22 +135,24 @@ class Compare(unittest.TestCase):
 
 class Supervise(unittest.TestCase):
     def supervise(self, limit, *command):
-        done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), str(limit), *command],
-                              stdout=subprocess.PIPE, universal_newlines=True, timeout=60)
-        return done.stdout.splitlines()
+        """What it printed, and the end."""
+        with tempfile.NamedTemporaryFile("r") as end:
+            done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), end.name, str(limit), *command],
+                                  stdout=subprocess.PIPE, universal_newlines=True, timeout=60)
+            return done.stdout, end.read()
 
     def test_status(self):
-        self.assertEqual(self.supervise(60, "sh", "-c", "echo a; exit 3"), ["a", "", "3"])
-        self.assertEqual(self.supervise(60, "sh", "-c", "kill -TERM $$"), ["", "-%d" % signal.SIGTERM])
+        self.assertEqual(self.supervise(60, "sh", "-c", "echo a; exit 3"), ("a\n", "3"))
+        self.assertEqual(self.supervise(60, "sh", "-c", "kill -TERM $$"), ("", "-%d" % signal.SIGTERM))
 
     def test_limit(self):
-        self.assertEqual(self.supervise(0.2, "sleep", "1000"), ["", "limit"])
+        self.assertEqual(self.supervise(0.2, "sleep", "1000"), ("", "limit"))
 
     def test_forgotten_processes(self):
         """A child in a session of its own, whose parent has ended."""
-        pid, *end = self.supervise(60, "sh", "-c", "setsid sleep 1000 >/dev/null & echo $!")
-        self.assertEqual(end, ["", "0"])
-        self.assertFalse(os.path.exists("/proc/" + pid))
+        pid, end = self.supervise(60, "sh", "-c", "setsid sleep 1000 >/dev/null & echo $!")
+        self.assertEqual(end, "0")
+        self.assertFalse(os.path.exists("/proc/" + pid.strip()))
 
 
 if __name__ == "__main__":

@@ -67,8 +67,7 @@ class Seen:
 
 def again(seen, tests, run):
     """Decides about tests that differ; `run(way, matches)` runs the file once more: 0 untraced, 1 traced, 2
-    under a hook that does nothing (None: there is none). Returns the last one's outcomes, of tests that
-    differ each time."""
+    under a hook that does nothing."""
     # Alone only where regrtest can find them: not what fails in setUpClass, not the file.
     alone = [t for t in tests if re.fullmatch(r"[\w.]+", t)]
     if alone and len(alone) == len(tests):
@@ -82,23 +81,34 @@ def again(seen, tests, run):
         tests = [t for t in alone if seen.unstable(t)]
     for _ in range(ROUNDS - 1 if tests else 0):
         seen.add(tests, run(0, []), run(1, []))
-    caused = [test for test in seen.rows if not seen.unstable(test)]
-    control = run(2, []) if caused else None
+
+
+def under_control(tests, run):
+    """The outcomes under a hook that does nothing; {}: this mode knows no such hook."""
+    control = run(2, []) if tests else None
     return outcomes(control) if control else {}
 
 
+def row_of(test, rows, control, traced):
+    """The row of known.py that explains a difference, or None."""
+    as_control = not control or control.get(test) == outcomes(traced).get(test)
+    return next((row for row in rows if known.explains(row, test) and (as_control or not row.observed)), None)
+
+
 def compare(version, mode, untraced, traced, run):
-    """Returns the list of Difference, and the rows of known.py whose difference is gone."""
+    """Returns the list of Difference, and the rows of known.py whose difference is gone. `run`: see again()."""
     rows = known.rows(version, mode)
     tests = differing(untraced, traced)
-    unexplained = [t for t in tests if not any(known.explains(row, t) for row in rows)]
-    # A crash or a hang takes the rest of the file with it, which is not run then.
+    control = under_control(tests, run)
+    by_test = {test: row_of(test, rows, control, traced) for test in tests}
     seen = Seen()
     seen.add(tests, untraced, traced)
-    control = again(seen, unexplained, run) if unexplained else {}
+    unexplained = [test for test in tests if not by_test[test]]
+    if unexplained:
+        again(seen, unexplained, run)
     found = []
     for test in tests:
-        row = next((row for row in rows if known.explains(row, test)), None)
+        row = by_test[test]
         detail = "\n".join(text for r in (untraced, traced) for _, text in r.outcomes.get(test, []) if text)
         if test == traced.file:
             detail = traced.text[-4000:]
