@@ -58,6 +58,10 @@
 #define MT_HAVE_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 #define MT_HAVE_FRAME_HOOK (PY_VERSION_HEX < 0x030c0000)
 
+/* Can C code fire events of sys.monitoring (PyMonitoring_Fire...), with whatever it has for a code
+ * object? */
+#define MT_EVENTS_FROM_C (PY_VERSION_HEX >= 0x030d0000)
+
 /* ---- hooks */
 
 /* Exported by every version; from 3.13 on declared in a private header only. */
@@ -423,6 +427,23 @@ static inline PyThreadState *mt_thread_head_private(PyInterpreterState *interp)
 static inline uint64_t mt_newest_thread_private(PyInterpreterState *interp)
 {
     return mt_thread_head_private(interp)->id;
+}
+
+/* Puts a profile function without an object on a thread, or takes it away: what CPython's own setter
+ * does to the thread's state, and no more. It raises no audit event, so it does not let go of the
+ * GIL. From 3.12 on CPython also counts the threads that have one. */
+#define MT_COUNTS_PROFILED (PY_VERSION_HEX >= 0x030c0000)
+static inline void mt_tstate_set_profile(PyThreadState *tstate, Py_tracefunc function)
+{
+    tstate->c_profilefunc = function;
+#if PY_VERSION_HEX < 0x030a0000
+    tstate->use_tracing = function != NULL || tstate->c_tracefunc != NULL;
+#elif PY_VERSION_HEX < 0x030b0000
+    tstate->cframe->use_tracing = function != NULL || tstate->c_tracefunc != NULL;
+#elif PY_VERSION_HEX < 0x030c0000
+    bool use = tstate->tracing == 0 && (function != NULL || tstate->c_tracefunc != NULL);
+    tstate->cframe->use_tracing = use ? 255 : 0;
+#endif
 }
 
 /* The kernel's id of a thread of this process that has not ended; 0: unknown. */

@@ -97,6 +97,13 @@ uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
 extern __thread PyCodeObject *mt__off_stack __attribute__((tls_model("initial-exec")));
 extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
 
+/* thread_list.c: numbers are those of PyThreadState_GetID(). With a GIL only. */
+PyThreadState *mt__thread_below(uint64_t number);    /* the newest that is older; NULL: none */
+PyThreadState *mt__thread_numbered(uint64_t number); /* NULL: it has ended */
+/* -1 with an exception: an audit hook forbids it. The GIL may be let go: no thread state but the own
+ * one is known any more. Threads that have another function keep it. NULL: takes it away. */
+int mt__thread_set_profile(uint64_t number, Py_tracefunc function);
+
 /* threads.c */
 extern uint64_t mt__seen_thread; /* number of the newest one, when the list was last walked */
 int mt__threads_start(Py_tracefunc hook); /* -1 with an exception */

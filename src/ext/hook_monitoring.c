@@ -74,11 +74,20 @@ static inline PyObject *emit(struct mt_slot *slot, enum mt_kind kind, uint64_t i
         return expression;                                                                         \
     }
 
+/* Did C code fire this event, for something that is no code object? Then the rest of the arguments may be
+ * anything, too. Recorded is what CPython runs. */
+static inline bool fired_by_c(PyObject *const *args)
+{
+    return MT_EVENTS_FROM_C && MT_UNLIKELY(!PyCode_Check(args[0]));
+}
+
 /* ---- Python frames */
 
 static inline PyObject *on_python(PyObject *const *args, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
+    if (fired_by_c(args))
+        Py_RETURN_NONE;
     PyCodeObject *code = (PyCodeObject *)args[0];
     uint64_t value = mt_code_value_hot(code);
     if (MT_UNLIKELY(!mt_id_valid(slot, value)))
@@ -122,6 +131,8 @@ __attribute__((noinline)) static PyObject *on_other(PyObject *callable, enum mt_
 
 static inline PyObject *on_c(PyObject *const *args, enum mt_kind kind)
 {
+    if (fired_by_c(args))
+        Py_RETURN_NONE;
     PyObject *callable = args[2];
     PyTypeObject *type = Py_TYPE(callable);
     if (type == &PyCFunction_Type)
@@ -141,6 +152,8 @@ __attribute__((noinline)) static PyObject *on_other_end(PyObject *const *args, e
 static inline PyObject *on_c_end(PyObject *const *args, enum mt_kind kind)
 {
     struct mt_slot *slot = mt__slot;
+    if (fired_by_c(args))
+        Py_RETURN_NONE;
     uint64_t id = mt_callee_take(slot, args[2]);
     if (!mt_id_valid(slot, id))
         return on_other_end(args, kind);

@@ -124,15 +124,28 @@ static void renamed(void)
     PyErr_Clear();
 }
 #else
-/* Which it was, says the table of `threading`. */
+/* Which it was, says the table of `threading`. To ask it may run Python, so that threads end: first a
+ * list of them, then their names. */
 static void renamed(void)
 {
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
-         t = PyThreadState_Next(t)) {
-        uint32_t tid = mt_tstate_tid(t);
-        if (tid != 0)
-            mt__name_thread(t->thread_id, tid);
+    struct known {
+        unsigned long ident;
+        uint32_t tid;
+    } *list;
+    size_t n = 0, i = 0;
+    PyThreadState *head = PyInterpreterState_ThreadHead(mt__interp);
+    for (PyThreadState *t = head; t != NULL; t = PyThreadState_Next(t))
+        n++;
+    list = mt_os_pages(n * sizeof *list);
+    if (list == NULL)
+        return;
+    for (PyThreadState *t = head; t != NULL && i < n; t = PyThreadState_Next(t), i++)
+        list[i] = (struct known){t->thread_id, mt_tstate_tid(t)};
+    for (i = 0; i < n; i++) {
+        if (list[i].tid != 0)
+            mt__name_thread(list[i].ident, list[i].tid);
     }
+    mt_os_unmap(list, n * sizeof *list);
 }
 #endif
 

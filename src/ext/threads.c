@@ -97,16 +97,18 @@ static uint32_t tid_of(PyThreadState *tstate)
     return mt_tstate_tid(tstate);
 }
 
-/* A track for a thread that runs already, with the calls that it has open. */
+/* A track for a thread that runs already, with the calls that it has open. The GIL may be let go: a
+ * frame object that is made for it may start a garbage collection, a name run Python. */
 static void adopt(PyThreadState *tstate, uint32_t tid)
 {
+    unsigned long ident = tstate->thread_id;
     uint32_t *ids, n;
     uint32_t count = mt__stack_of(tstate, &ids, &n);
     bool all_ends = MT_HAVE_MONITORING || the_hook != NULL; /* the frame engine misses theirs */
     mt_core_adopt(tid, ids, count, MT_STATED_MAY_BEGIN && all_ends && !mt__hide_open_calls);
     if (ids != NULL)
         mt_os_unmap(ids, n * sizeof *ids);
-    mt__name_thread(tstate->thread_id, tid);
+    mt__name_thread(ident, tid);
 }
 
 void mt__threads_adopt(void)
@@ -116,23 +118,26 @@ void mt__threads_adopt(void)
     if (MT_FREE_THREADED)
         return; /* the others do not stop for us: they state their calls at their next event */
     mt_pending_save(&pending);
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
-         t = PyThreadState_Next(t)) {
+    for (PyThreadState *t = mt__thread_below(UINT64_MAX); t != NULL;) {
+        uint64_t number = t->id;
         uint32_t tid = t != PyThreadState_Get() ? tid_of(t) : 0;
         if (tid != 0)
             adopt(t, tid);
+        t = mt__thread_below(number);
     }
     mt_pending_restore(&pending);
 }
 
-static void follow(PyThreadState *tstate, bool starting)
+/* True: the GIL may have been let go meanwhile. */
+static bool follow(PyThreadState *tstate, bool starting)
 {
     if (tstate->c_profilefunc == the_hook || tstate->c_profileobj == thread_hook)
-        return;
+        return false;
     if (tstate->c_profilefunc != NULL) {
         note_foreign();
-        return;
+        return false;
     }
+    uint64_t number = tstate->id;
     uint32_t tid = tid_of(tstate);
     if (starting && tid != 0 && tstate != PyThreadState_Get()) {
         adopt(tstate, tid);
@@ -140,9 +145,10 @@ static void follow(PyThreadState *tstate, bool starting)
         mt_core_displaced(); /* it had the hook once */
     }
     setting = true;
-    if (_PyEval_SetProfile(tstate, the_hook, NULL) != 0)
+    if (mt__thread_set_profile(number, the_hook) != 0)
         PyErr_Clear();
     setting = false;
+    return true;
 }
 
 static void walk(bool starting)
@@ -156,9 +162,11 @@ static void walk(bool starting)
     walking = true;
     mt_pending_save(&pending);
     mt__seen_thread = mt_newest_thread(mt__interp);
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
-         t = PyThreadState_Next(t))
-        follow(t, starting);
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp);
+         t != NULL && the_hook != NULL;) {
+        uint64_t number = t->id;
+        t = follow(t, starting) ? mt__thread_below(number) : PyThreadState_Next(t);
+    }
     mt_pending_restore(&pending);
     walking = false;
     errno = saved;
@@ -327,10 +335,11 @@ void mt__threads_stop(void)
     Py_tracefunc hook = the_hook;
     the_hook = NULL;
     setting = true;
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(mt__interp); t != NULL;
-         t = PyThreadState_Next(t)) {
-        if (t->c_profilefunc == hook && _PyEval_SetProfile(t, NULL, NULL) != 0)
+    for (PyThreadState *t = mt__thread_below(UINT64_MAX); t != NULL;) {
+        uint64_t number = t->id;
+        if (t->c_profilefunc == hook && mt__thread_set_profile(number, NULL) != 0)
             PyErr_Clear();
+        t = mt__thread_below(number);
     }
     setting = false;
     leave_threading();
