@@ -69,7 +69,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void lab_run(void (*body)(void))
+int lab_try(void (*body)(void))
 {
     const char *top = getenv("TEST_TMPDIR");
     int status = -1;
@@ -89,6 +89,12 @@ void lab_run(void (*body)(void))
         ;
     kill(-pid, SIGKILL); /* what it may have left behind */
     nftw(lab_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return status;
+}
+
+void lab_run(void (*body)(void))
+{
+    int status = lab_try(body);
     if (WIFSIGNALED(status))
         fail_msg("ended by signal %d", WTERMSIG(status));
     assert_int_equal(WEXITSTATUS(status), 0);

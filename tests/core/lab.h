@@ -49,6 +49,8 @@ void lab_same(const char *file, int line, const char *text, const char *a, const
     static void name##_body(void)
 
 void lab_run(void (*body)(void));
+/* The same for whoever wants it to fail: how its process ended, as waitpid() says. */
+int lab_try(void (*body)(void));
 extern char lab_dir[64];
 
 /* Waits for a child that must exit with 0. */
