@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -61,20 +62,45 @@ uint32_t mt_os_uid(void)
     return (uint32_t)syscall(SYS_geteuid);
 }
 
+/* Nothing here may be a cancellation point: a thread would end in the middle of it, at a place of the
+ * program that is none. Returns what must be given to allow_cancel(). */
+static int forbid_cancel(void)
+{
+    int state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return state;
+}
+
+/* Where the thread may be cancelled at any time, and was meanwhile, it ends here: as if at a cancellation
+ * point, because glibc's pthread_setcancelstate() would end it without PTHREAD_CANCELED. */
+static void allow_cancel(int state)
+{
+    int type;
+    if (state != PTHREAD_CANCEL_ENABLE)
+        return;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    pthread_setcancelstate(state, NULL);
+    if (type == PTHREAD_CANCEL_DEFERRED)
+        return;
+    pthread_testcancel();
+    pthread_setcanceltype(type, NULL);
+}
+
 /* Reads a small file of procfs or sysfs, which give what fits at once; returns its length, 0 on any
  * trouble; always NUL-terminated. */
 static size_t slurp(const char *path, char *out, size_t size)
 {
-    ssize_t got;
-    out[0] = '\0';
+    ssize_t got = 0;
+    int cancel_state = forbid_cancel();
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return 0;
-    do
-        got = read(fd, out, size - 1);
-    while (got < 0 && errno == EINTR);
+    if (fd >= 0) {
+        do
+            got = read(fd, out, size - 1);
+        while (got < 0 && errno == EINTR);
+        close(fd);
+    }
+    allow_cancel(cancel_state);
     size_t n = got > 0 ? (size_t)got : 0;
-    close(fd);
     out[n] = '\0';
     return n;
 }
@@ -336,6 +362,7 @@ void mt_os_block_signals(struct mt_os_mask *mask)
     sigset_t all;
     mask->outermost = !blocked;
     if (mask->outermost) {
+        mask->cancel_state = forbid_cancel();
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &mask->saved);
         mt_store_relaxed(&blocked, true);
@@ -349,6 +376,8 @@ void mt_os_restore_signals(const struct mt_os_mask *mask)
     if (mask->outermost) {
         mt_store_relaxed(&blocked, false);
         pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
+        errno = saved;
+        allow_cancel(mask->cancel_state);
     }
     errno = saved;
 }
