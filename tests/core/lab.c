@@ -143,6 +143,34 @@ uint32_t lab_random(uint64_t *seed)
     return (uint32_t)(*seed >> 33);
 }
 
+struct lab_use lab_use(void)
+{
+    struct lab_use use = {0};
+    unsigned long long all, present;
+    FILE *f = fopen("/proc/self/maps", "re");
+    CHECK(f != NULL);
+    for (int c; (c = getc(f)) != EOF;)
+        use.n_maps += c == '\n';
+    fclose(f);
+    f = fopen("/proc/self/statm", "re");
+    CHECK(f != NULL && fscanf(f, "%llu %llu", &all, &present) == 2);
+    fclose(f);
+    use.map_pages = all;
+    use.present_pages = present;
+    return use;
+}
+
+void lab_check_use(const struct lab_use *before)
+{
+    enum { PAGES_MORE = 64 };
+    struct lab_use now = lab_use();
+    if (LAB_SANITIZED)
+        return;
+    CHECK_EQ(now.n_maps, before->n_maps);
+    CHECK_EQ(now.map_pages, before->map_pages);
+    CHECK(now.present_pages <= before->present_pages + PAGES_MORE);
+}
+
 /* ---- the writer */
 
 volatile sig_atomic_t lab_leave;

@@ -63,6 +63,14 @@ void *lab_shared(size_t bytes);
 void lab_spin(uint32_t n);
 uint32_t lab_random(uint64_t *seed);
 
+/* What this process takes of the machine; and that it takes no more than it did: nothing is mapped that
+ * was not, and as many pages are present, but for what libc and the kernel come to use. */
+struct lab_use {
+    uint64_t n_maps, map_pages, present_pages;
+};
+struct lab_use lab_use(void);
+void lab_check_use(const struct lab_use *before);
+
 /* ---- recording */
 
 struct mt_core_config lab_config(void);
