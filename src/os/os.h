@@ -1,8 +1,8 @@
 /* os.h - the recorder's whole contract with the operating system; os_linux.c keeps it.
  *
  * Every function here may be called inside a traced program at any event, so none of them uses
- * malloc, stdio or locks, takes a signal, leaves a descriptor open, or changes errno (they return
- * an errno instead, 0 for success). All may be called in the child of a fork of a threaded
+ * malloc, stdio or locks, takes a signal, is a cancellation point, leaves a descriptor open, or changes
+ * errno (they return an errno instead, 0 for success). All may be called in the child of a fork of a threaded
  * process.
  */
 #ifndef MT_OS_OS_H_
@@ -80,10 +80,11 @@ struct mt_os_file {
     uint64_t dev, ino;
 };
 
-/* Blocks every signal of this thread, to be undone by the next call: nothing may interrupt taking
- * a chunk. Calls nest, and only the outermost pair of a thread asks the kernel. */
+/* Blocks every signal of this thread, and its cancellation, to be undone by the next call: nothing may
+ * interrupt taking a chunk. Calls nest, and only the outermost pair of a thread asks the kernel. */
 struct mt_os_mask {
     sigset_t saved;
+    int cancel_state;
     bool outermost;
 };
 void mt_os_block_signals(struct mt_os_mask *mask);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "os/cancel.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -83,6 +84,7 @@ void mt_os_block_signals(struct mt_os_mask *mask)
     sigset_t all;
     mask->outermost = !blocked;
     if (mask->outermost) {
+        mask->cancel_state = mt__forbid_cancel();
         sigfillset(&all);
         /* A filter may refuse it. Then there is no mask to go back to. */
         mask->outermost = pthread_sigmask(SIG_SETMASK, &all, &mask->saved) == 0;
@@ -97,6 +99,8 @@ void mt_os_restore_signals(const struct mt_os_mask *mask)
     if (mask->outermost) {
         mt_store_relaxed(&blocked, false);
         pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
+        errno = saved;
+        mt__allow_cancel(mask->cancel_state);
     }
     errno = saved;
 }

@@ -21,6 +21,8 @@
 #include <cpuid.h>
 #endif
 
+#include "os/cancel.h"
+
 /* ---- identity */
 
 uint32_t mt_os_pid(void)
@@ -44,16 +46,17 @@ static uint64_t read_ns(clockid_t clock);
  * trouble; always NUL-terminated. */
 static size_t slurp(const char *path, char *out, size_t size)
 {
-    ssize_t got;
-    out[0] = '\0';
+    ssize_t got = 0;
+    int cancel_state = mt__forbid_cancel();
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return 0;
-    do
-        got = read(fd, out, size - 1);
-    while (got < 0 && errno == EINTR);
+    if (fd >= 0) {
+        do
+            got = read(fd, out, size - 1);
+        while (got < 0 && errno == EINTR);
+        close(fd);
+    }
+    mt__allow_cancel(cancel_state);
     size_t n = got > 0 ? (size_t)got : 0;
-    close(fd);
     out[n] = '\0';
     return n;
 }

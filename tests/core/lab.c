@@ -69,7 +69,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-void lab_run(void (*body)(void))
+int lab_try(void (*body)(void))
 {
     const char *top = getenv("TEST_TMPDIR");
     int status = -1;
@@ -89,6 +89,12 @@ void lab_run(void (*body)(void))
         ;
     kill(-pid, SIGKILL); /* what it may have left behind */
     nftw(lab_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return status;
+}
+
+void lab_run(void (*body)(void))
+{
+    int status = lab_try(body);
     if (WIFSIGNALED(status))
         fail_msg("ended by signal %d", WTERMSIG(status));
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -135,6 +141,34 @@ uint32_t lab_random(uint64_t *seed)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(*seed >> 33);
+}
+
+struct lab_use lab_use(void)
+{
+    struct lab_use use = {0};
+    unsigned long long all, present;
+    FILE *f = fopen("/proc/self/maps", "re");
+    CHECK(f != NULL);
+    for (int c; (c = getc(f)) != EOF;)
+        use.n_maps += c == '\n';
+    fclose(f);
+    f = fopen("/proc/self/statm", "re");
+    CHECK(f != NULL && fscanf(f, "%llu %llu", &all, &present) == 2);
+    fclose(f);
+    use.map_pages = all;
+    use.present_pages = present;
+    return use;
+}
+
+void lab_check_use(const struct lab_use *before)
+{
+    enum { PAGES_MORE = 64 };
+    struct lab_use now = lab_use();
+    if (LAB_SANITIZED)
+        return;
+    CHECK_EQ(now.n_maps, before->n_maps);
+    CHECK_EQ(now.map_pages, before->map_pages);
+    CHECK(now.present_pages <= before->present_pages + PAGES_MORE);
 }
 
 /* ---- the writer */

@@ -49,6 +49,8 @@ void lab_same(const char *file, int line, const char *text, const char *a, const
     static void name##_body(void)
 
 void lab_run(void (*body)(void));
+/* The same for whoever wants it to fail: how its process ended, as waitpid() says. */
+int lab_try(void (*body)(void));
 extern char lab_dir[64];
 
 /* Waits for a child that must exit with 0. */
@@ -60,6 +62,14 @@ void *lab_shared(size_t bytes);
 /* A small number of instructions, and a deterministic random number. */
 void lab_spin(uint32_t n);
 uint32_t lab_random(uint64_t *seed);
+
+/* What this process takes of the machine; and that it takes no more than it did: nothing is mapped that
+ * was not, and as many pages are present, but for what libc and the kernel come to use. */
+struct lab_use {
+    uint64_t n_maps, map_pages, present_pages;
+};
+struct lab_use lab_use(void);
+void lab_check_use(const struct lab_use *before);
 
 /* ---- recording */
 

@@ -50,22 +50,11 @@ static void *one_call(void *argument)
     return NULL;
 }
 
-static uint64_t count_mappings(void)
-{
-    uint64_t n = 0;
-    FILE *f = fopen("/proc/self/maps", "re");
-    CHECK(f != NULL);
-    for (int c; (c = getc(f)) != EOF;)
-        n += c == '\n';
-    fclose(f);
-    return n;
-}
-
 LAB(test_ten_thousand_after_one_another)
 {
     enum { THREADS = 10000, BATCH = 100 };
     struct lab_set set;
-    uint64_t mappings = 0;
+    struct lab_use before;
     static struct lab_writer w;
     lab_start();
     lab_writer_init(&w, 'S', 0, NULL);
@@ -74,9 +63,9 @@ LAB(test_ten_thousand_after_one_another)
         CHECK_EQ(pthread_create(&thread, NULL, one_call, &w), 0);
         CHECK_EQ(pthread_join(thread, NULL), 0);
         if (i == BATCH)
-            mappings = count_mappings();
+            before = lab_use();
     }
-    CHECK(count_mappings() <= mappings + 2);
+    lab_check_use(&before);
     CHECK_EQ(mt__kept.n_slots, 1);
     lab_load(&set, lab_dir, NULL);
     CHECK_EQ(set.files[0].n_threads, THREADS);
@@ -86,6 +75,9 @@ LAB(test_ten_thousand_after_one_another)
         CHECK_EQ(t->chunk_bytes, MT_CHUNK_FIRST_BYTES);
         CHECK(i == 0 || t->records[0].tick >= set.files[0].threads[i - 1].records[1].tick);
     }
+    /* A page for each. */
+    CHECK_EQ(set.files[0].size,
+             MT_FILE_HEADER_BYTES + MT_DEFS_FIRST_BYTES + THREADS * MT_CHUNK_FIRST_BYTES);
     lab_unload(&set);
 }
 

@@ -47,7 +47,7 @@ class Case(unittest.TestCase):
     def untraced(self, *command, **options):
         """The same program without mtrace: what a traced run must look like."""
         return subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              universal_newlines=True, timeout=TIMEOUT, **{"cwd": self.folder, **options})
+                              universal_newlines=True, **{"cwd": self.folder, "timeout": TIMEOUT, **options})
 
     def command(self, *command, options=()):
         """The words of `mtrace run` into self.traces, quietly."""
