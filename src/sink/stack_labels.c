@@ -40,6 +40,8 @@ static void append_label(struct mt_buf *out, struct mt_buf *scratch, const struc
     mt_buf_clear(scratch);
     mt_label_put_name(func, scratch);
     mt_buf_append_char(out, ';');
+    if (!scratch->n_bytes) /* readers take a frame without a name for none */
+        mt_buf_append_text(out, "(unnamed)");
     append_clean(out, scratch->data, scratch->n_bytes, false);
     if (func->file.n_bytes) {
         mt_buf_append_text(out, " (");

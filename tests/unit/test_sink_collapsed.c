@@ -20,8 +20,10 @@ static const struct mt_func funcs[] = {
      .file = TEXT("x;\r 5"),
      .line = 1},
     {.name = TEXT("a:b_c__7"), .owner = TEXT(""), .file = TEXT("")},
+    {.name = TEXT(""), .owner = TEXT(""), .file = TEXT("")},
+    {.name = TEXT(""), .owner = TEXT(""), .file = TEXT("d.py"), .line = 2},
 };
-enum { G, APPEND, HOSTILE, BYTES, LIKE_HOSTILE };
+enum { G, APPEND, HOSTILE, BYTES, LIKE_HOSTILE, NAMELESS, NAMELESS_IN_FILE };
 
 static const struct mt_process process = {.pid = 17,
                                           .real_pid = 17,
@@ -100,6 +102,15 @@ static void test_hostile_names(void **state)
 }
 
 /* What never ended counts up to the last event; what was repaired is like everything else. */
+/* flamegraph.pl takes "a;;b 1" and "a; 1" for stacks without that frame. */
+static void test_empty_names(void **state)
+{
+    (void)state;
+    const struct mt_event events[] = {BEGIN(0, NAMELESS), BEGIN(1, NAMELESS_IN_FILE),
+                                      END(3, NAMELESS_IN_FILE, 2), END(4, NAMELESS, 4)};
+    assert_one(events, N(events), ROOT "(unnamed) 2\n" ROOT "(unnamed);(unnamed) (d.py:2) 2\n");
+}
+
 static void test_unfinished_and_repaired(void **state)
 {
     (void)state;
@@ -267,15 +278,11 @@ static void test_stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_self_time),
-        cmocka_unit_test(test_hostile_names),
-        cmocka_unit_test(test_unfinished_and_repaired),
-        cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_portions),
-        cmocka_unit_test(test_tracks),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_self_time),   cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_empty_names), cmocka_unit_test(test_unfinished_and_repaired),
+        cmocka_unit_test(test_losses),      cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_portions),    cmocka_unit_test(test_tracks),
+        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
