@@ -17,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.dirname(os.path.realpath(__file__))  # in the checkout, not what Bazel made of it
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mtrace", "fuzz")
-LIBFUZZER = os.path.join(HERE, "libfuzzer")
+LIBFUZZER = os.path.abspath("tests/fuzz/libfuzzer")  # `bazel run` starts in the runfiles
 # Inputs this long say all that can be said; longer ones are only slower.
 MAX_LEN = {"header": 1200, "trace": 40960, "records": 4096, "definitions": 4096}
 MAX_LEN_OF_SCRIPTS = 1500
@@ -55,7 +55,7 @@ def unpack(target, line):
 
 
 def corpus_path(name):
-    return os.path.join(os.path.realpath(HERE), "corpus", name + ".txt")
+    return os.path.join(HERE, "corpus", name + ".txt")
 
 
 def read_corpus(name):
