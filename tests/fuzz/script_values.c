@@ -67,6 +67,8 @@ struct mt_text script_text(uint8_t operand)
     case '7': return TEXT("\xff\xfe not \xc3( utf-8 \xed\xa0\x80");
     case '8': return TEXT("\xe2\x82\xac \xf0\x9f\x90\x8d");
     case '9': return TEXT("nul\0inside");
+    case 'P': return TEXT("fork_exec"); /* what starts programs: arrows leave there */
+    case 'Q': return TEXT("_execute_child");
     case '*': return TEXT("*");
     case '?': return TEXT("?");
     case '[': return TEXT("[!w]*");
