@@ -132,7 +132,7 @@ struct mt_ids {
 };
 struct mt_slice {
     uint64_t from_ns;         /* of the timeline; what is open there begins there */
-    uint64_t to_ns;           /* what is open there ends there; 0: no end */
+    uint64_t to_ns;           /* what is open there ends there; above from_ns, or 0: no end */
     uint64_t min_duration_ns; /* shorter calls are left out, with all they contain */
     uint32_t max_depth;       /* calls within so many shown ones are left out; 0: none is */
     struct mt_ids pids;       /* as shown: mt_process.pid, mt_track.tid */

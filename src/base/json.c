@@ -33,6 +33,8 @@ void mt_json_escape(struct mt_buf *out, const char *text, size_t n_bytes)
 {
     size_t plain = 0; /* bytes before `at` that need nothing and are not yet written */
     size_t at = 0;
+    if (!n_bytes) /* `text` may be NULL then, as that of an empty buffer is */
+        return;
     while (at < n_bytes) {
         unsigned char c = (unsigned char)text[at];
         size_t length = mt_utf8_char(text + at, n_bytes - at);

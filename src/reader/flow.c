@@ -132,8 +132,9 @@ static void set_window(const struct mt_set *set, struct spawn *spawn)
     uint64_t first_ns = set->tracks[first_track(set, process)].first_ns;
     /* The start time counts from the boot as CLOCK_MONOTONIC does, but goes on in suspend. */
     uint64_t mono_ns = file->header.start_time * NS_PER_JIFFY;
-    int64_t start_ns = mt__clock_ns(&file->clock, file->header.pair.tick) +
-                       (int64_t)(mono_ns - file->header.pair.mono_ns);
+    /* What no clock can say wraps around, and is either not known or before the first event. */
+    int64_t start_ns = (int64_t)((uint64_t)mt__clock_ns(&file->clock, file->header.pair.tick) +
+                                 mono_ns - file->header.pair.mono_ns);
     bool known = file->header.start_time && start_ns >= 0 && (uint64_t)start_ns <= first_ns;
     uint64_t end_ns = known ? (uint64_t)start_ns + NS_PER_JIFFY : first_ns;
     spawn->end_ns = end_ns < first_ns ? end_ns : first_ns;

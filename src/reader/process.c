@@ -298,6 +298,9 @@ static enum mt_status reorder(struct mt_set *set, const struct tree *tree)
         struct mt_process *process = &processes[i];
         process->parent = placed(tree, process->parent);
         process->former = placed(tree, process->former);
+        /* The order is by the first image; a later one may name whom it likes. */
+        if (process->former != MT_NONE && process->parent != MT_NONE && process->parent >= i)
+            process->parent = processes[process->former].parent;
         for (uint32_t k = 0; k < process->n_files; k++) {
             files[n_files + k] = set->files[process->first_file + k];
             files[n_files + k]->process = i;

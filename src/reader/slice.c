@@ -316,23 +316,24 @@ static void take_events(const struct out *out, size_t at, size_t events_end)
 {
     const struct mt_desk *desk = out->desk;
     const struct mt__loss *loss = desk->losses;
-    const struct mt__flow_mark *mark = desk->marks, *marks_end = mark + desk->n_marks;
+    const struct mt__flow_mark *marks = desk->marks;
+    size_t mark = 0;
     if (desk->n_losses) {
         while (loss < desk->losses + desk->n_losses && loss->event < at)
             loss++;
     }
-    while (mark < marks_end && mark->event < at)
+    while (mark < desk->n_marks && marks[mark].event < at)
         mark++;
     /* One for each, those that wait, and a loss may become two. */
     if (!room(out, events_end - at + out->slicing->depth + out->slicing->n_losses + 1))
         return;
     for (; at < events_end && out->cursor->status == MT_OK; at++) {
-        for (; mark < marks_end && mark->event == at; mark++)
-            meet_flow(out, mark);
+        for (; mark < desk->n_marks && marks[mark].event == at; mark++)
+            meet_flow(out, &marks[mark]);
         take_event(out, &desk->events[at], &loss);
     }
-    for (; mark < marks_end && mark->event == events_end; mark++)
-        meet_flow(out, mark);
+    for (; mark < desk->n_marks && marks[mark].event == events_end; mark++)
+        meet_flow(out, &marks[mark]);
 }
 
 static void inside(const struct out *out, size_t at, bool at_end)

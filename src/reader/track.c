@@ -189,8 +189,10 @@ static enum mt_status assign_tid(struct mt_set *set, uint32_t *former, uint32_t 
 /* The main thread has its process's number, as viewers expect. */
 static void follow_pid(struct mt_set *set, const struct mt_process *process)
 {
+    if (!process->n_tracks)
+        return;
     struct mt_track *track = &set->tracks[process->first_track];
-    if (process->n_tracks && track->real_tid == process->real_pid)
+    if (track->real_tid == process->real_pid)
         track->tid = process->pid;
 }
 

@@ -14,6 +14,7 @@
 #include "base/cpu.h"
 #include "base/json.h"
 #include "sink/chrome.h"
+#include "sink/label.h"
 
 #define BLOCK_BYTES MT__CHROME_BLOCK_BYTES
 /* Of most names all of the text. What is copied in any case. */
@@ -35,14 +36,22 @@ _Static_assert(sizeof HEAD_TEXT - 1 + 14 <= sizeof(struct head), "the digits of 
 
 /* -------------------------------------------------------------------------------------- suffixes */
 
+static void append_text(struct mt_buf *out, const struct mt_text *text)
+{
+    uint32_t n_bytes = mt__label_repeated_bytes(text);
+    mt_json_escape(out, text->data, n_bytes);
+    if (n_bytes < text->n_bytes)
+        mt_buf_append_text(out, "...");
+}
+
 static void append_name(struct mt_buf *out, const struct mt_func *func)
 {
     mt_buf_append_text(out, ",\"name\":\"");
     if (func->owner.n_bytes) {
-        mt_json_escape(out, func->owner.data, func->owner.n_bytes);
+        append_text(out, &func->owner);
         mt_buf_append_char(out, '.');
     }
-    mt_json_escape(out, func->name.data, func->name.n_bytes);
+    append_text(out, &func->name);
     mt_buf_append_text(out, func->kind == MT_FUNC_C ? "\",\"cat\":\"c\"" : "\",\"cat\":\"python\"");
 }
 
@@ -53,7 +62,7 @@ void mt__chrome_suffix(struct mt_buf *out, const struct mt_func *func, bool reop
         mt_buf_append_text(out, ",\"args\":{");
     if (func->file.n_bytes) {
         mt_buf_append_text(out, "\"file\":\"");
-        mt_json_escape(out, func->file.data, func->file.n_bytes);
+        append_text(out, &func->file);
         mt_buf_append_char(out, ':');
         mt_buf_append_u64(out, func->line);
         mt_buf_append_char(out, '"');

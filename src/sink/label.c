@@ -81,3 +81,16 @@ void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint
     if (is_synthetic)
         mt_buf_printf(out, " (tid %u)", track->real_tid);
 }
+
+/* ---- texts that are repeated */
+
+uint32_t mt__label_repeated_bytes(const struct mt_text *text)
+{
+    uint32_t n = text->n_bytes;
+    if (n <= MT__REPEATED_TEXT_BYTES)
+        return n;
+    n = MT__REPEATED_TEXT_BYTES;
+    for (int i = 0; i < 3 && ((unsigned char)text->data[n] & 0xc0) == 0x80; i++)
+        n--;
+    return n;
+}

@@ -21,4 +21,10 @@ void mt__name_process(struct mt_buf *out, const struct mt_timeline *timeline, ui
 /* The same of a thread: "worker", " (tid 18)" behind it where another one is shown. Or nothing. */
 void mt__name_track(struct mt_buf *out, const struct mt_timeline *timeline, uint32_t track_idx);
 
+/* Of a text that a format repeats with each call or stack there is no more than this, and "..." for the
+ * rest: else a small file could become one that no memory holds. */
+#define MT__REPEATED_TEXT_BYTES 1000u
+/* How many bytes of it that are; whole characters, if it is UTF-8. */
+uint32_t mt__label_repeated_bytes(const struct mt_text *text);
+
 #endif /* MT_SINK_LABEL_H_ */

@@ -5,7 +5,8 @@
  *
  * Self time is what a call takes without the calls in it, in ns; calls that did not end count up to
  * their thread's last event. Time in which events were lost is of a function "(events lost)". What
- * is called deeper than MAX_DEPTH counts as "(deeper calls)", since a stack's line is as long as the stack.
+ * is called deeper than MAX_DEPTH, or where the line would be longer than MAX_LINE_BYTES, counts as
+ * "(deeper calls)", since a stack's line is as long as the stack.
  *
  * A track has a tree of its own: a node for each distinct stack. Time is added where the track is until
  * something happens on it. Its lines are written with its last run, in the order in which the stacks
@@ -24,6 +25,7 @@
 #include "sink/stack_labels.h"
 
 #define MAX_DEPTH 1024u
+#define MAX_LINE_BYTES (128u << 10)
 #define MAX_LINES_BYTES ((uint64_t)16 << 20)
 #define ROOT 0u /* of a tree: the thread outside of any call */
 
@@ -148,7 +150,9 @@ static inline bool pass_time(const struct collapsed *collapsed, struct tree *tre
 static bool enter(const struct collapsed *collapsed, struct tree *tree, uint32_t func)
 {
     uint32_t label = collapsed->labels.label_of[func];
-    if (tree->nodes[tree->at].depth >= MAX_DEPTH) {
+    const struct node *at = &tree->nodes[tree->at];
+    if (tree->n_beyond || at->depth >= MAX_DEPTH ||
+        at->line_bytes + collapsed->labels.labels[label].n_bytes > MAX_LINE_BYTES) {
         if (tree->n_beyond++)
             return true;
         label = collapsed->labels.deeper;

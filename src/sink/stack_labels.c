@@ -35,15 +35,26 @@ static void append_clean(struct mt_buf *out, const char *text, size_t n_bytes, b
     }
 }
 
+static void append_repeated(struct mt_buf *out, const char *data, size_t n_bytes, bool keeps_spaces)
+{
+    const struct mt_text text = {data, n_bytes < UINT32_MAX ? (uint32_t)n_bytes : UINT32_MAX};
+    uint32_t n_kept = mt__label_repeated_bytes(&text);
+    append_clean(out, data, n_kept, keeps_spaces);
+    if (n_kept < n_bytes)
+        mt_buf_append_text(out, "...");
+}
+
 static void append_label(struct mt_buf *out, struct mt_buf *scratch, const struct mt_func *func)
 {
     mt_buf_clear(scratch);
     mt_label_put_name(func, scratch);
     mt_buf_append_char(out, ';');
-    append_clean(out, scratch->data, scratch->n_bytes, false);
+    if (!scratch->n_bytes) /* readers take a frame without a name for none */
+        mt_buf_append_text(out, "(unnamed)");
+    append_repeated(out, scratch->data, scratch->n_bytes, false);
     if (func->file.n_bytes) {
         mt_buf_append_text(out, " (");
-        append_clean(out, func->file.data, func->file.n_bytes, true);
+        append_repeated(out, func->file.data, func->file.n_bytes, true);
         mt_buf_printf(out, ":%u)", func->line);
     }
     out->failed |= scratch->failed;

@@ -59,6 +59,19 @@ void lab_same(const char *file, int line, const char *text, const char *a, const
     lab_fail(file, line, message);
 }
 
+/* ---- sanitizers */
+
+#if LAB_TSAN
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
+
+/* A thread that is over and not yet joined when its process forks is, in the child, one that nobody
+ * joins: it does not have it. The parent does join it. */
+const char *__tsan_default_suppressions(void)
+{
+    return "thread:test_while_another_thread_is_at_a_point_body\n";
+}
+#endif
+
 /* ---- processes */
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)

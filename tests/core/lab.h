@@ -48,6 +48,18 @@ void lab_same(const char *file, int line, const char *text, const char *a, const
     }                                                                                              \
     static void name##_body(void)
 
+/* The same of what TSan's runtime cannot follow: skipped there, and cmocka says so. Give the reason. */
+#define LAB_BUT_TSAN(name)                                                                         \
+    static void name##_body(void);                                                                 \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        if (LAB_TSAN)                                                                              \
+            skip();                                                                                \
+        lab_run(name##_body);                                                                      \
+    }                                                                                              \
+    static void name##_body(void)
+
 void lab_run(void (*body)(void));
 /* The same for whoever wants it to fail: how its process ended, as waitpid() says. */
 int lab_try(void (*body)(void));

@@ -297,7 +297,8 @@ LAB(test_three_hundred_by_libc)
     at_full_speed(FORK_LIBC);
 }
 
-LAB(test_three_hundred_by_system_call)
+/* TSan: see N_FORK_KINDS_OF_THREADS; test_by_a_timer forks so in a process with one thread. */
+LAB_BUT_TSAN(test_three_hundred_by_system_call)
 {
     at_full_speed(FORK_RAW);
 }

@@ -110,6 +110,27 @@ static void test_circles_of_parents_are_cut(void **state)
     fini_all(tbs, 3);
 }
 
+/* Shown below its first image, and so before the process that it says has started it. */
+static void test_a_later_image_names_another_parent(void **state)
+{
+    (void)state;
+    struct tb tbs[3], *files[] = {&tbs[0], &tbs[1], &tbs[2]};
+    one_call(&tbs[0], 100, 1000);
+    one_call(&tbs[1], 100, 2000);
+    one_call(&tbs[2], 102, 3000);
+    tb_header(&tbs[1])->image = 1;
+    tb_header(&tbs[1])->file_id[0] ^= 1;
+    tb_header(&tbs[1])->origin = MT_ORIGIN_FORK;
+    tb_set_parent(&tbs[1], &tbs[2]);
+    struct mt_set *set = set_of(files, 3, NULL);
+    const struct mt_timeline *timeline = mt_set_timeline(set);
+    assert_int_equal(timeline->n_processes, 3);
+    assert_int_equal(timeline->processes[1].former, 0);
+    assert_int_equal(timeline->processes[1].parent, MT_NONE);
+    mt_set_free(set);
+    fini_all(tbs, 3);
+}
+
 static void test_images_share_a_pid(void **state)
 {
     (void)state;
@@ -647,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_processes_of_a_tree),
         cmocka_unit_test(test_the_kernels_parent_goes_before_the_environments),
         cmocka_unit_test(test_circles_of_parents_are_cut),
+        cmocka_unit_test(test_a_later_image_names_another_parent),
         cmocka_unit_test(test_images_share_a_pid),
         cmocka_unit_test(test_equal_pids_of_different_processes),
         cmocka_unit_test(test_parts_continue_threads),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "sink/chrome.h"
 #include "sink_bytes.h"
 
 static const struct mt_func funcs[] = {
@@ -261,9 +262,32 @@ static void test_the_table_of_sinks(void **state)
     }
 }
 
+/* They are repeated with each call, and cut between characters. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    struct mt_buf name = {0}, expected = {0};
+    mt_buf_append_text(&name, "x");
+    while (name.n_bytes < 5000)
+        mt_buf_append_text(&name, "\xc3\xa9");
+    const struct mt_func func = {.name = {name.data, (uint32_t)name.n_bytes},
+                                 .owner = TEXT(""),
+                                 .file = {name.data, 1001},
+                                 .line = 3};
+    mt__chrome_suffix(&expected, &func, false);
+    assert_int_equal(expected.n_bytes,
+                     strlen(",\"name\":\"") + 999 +
+                         strlen("...\",\"cat\":\"python\",\"args\":{\"file\":\"") + 999 +
+                         strlen("...:3\"}}"));
+    assert_memory_equal(expected.data + strlen(",\"name\":\"") + 997, "\xc3\xa9...\"", 6);
+    mt_buf_fini(&name);
+    mt_buf_fini(&expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_begin_end),
         cmocka_unit_test(test_times_have_three_decimals),
         cmocka_unit_test(test_reopened_losses_and_arrows),

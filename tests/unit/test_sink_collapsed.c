@@ -20,8 +20,10 @@ static const struct mt_func funcs[] = {
      .file = TEXT("x;\r 5"),
      .line = 1},
     {.name = TEXT("a:b_c__7"), .owner = TEXT(""), .file = TEXT("")},
+    {.name = TEXT(""), .owner = TEXT(""), .file = TEXT("")},
+    {.name = TEXT(""), .owner = TEXT(""), .file = TEXT("d.py"), .line = 2},
 };
-enum { G, APPEND, HOSTILE, BYTES, LIKE_HOSTILE };
+enum { G, APPEND, HOSTILE, BYTES, LIKE_HOSTILE, NAMELESS, NAMELESS_IN_FILE };
 
 static const struct mt_process process = {.pid = 17,
                                           .real_pid = 17,
@@ -100,6 +102,15 @@ static void test_hostile_names(void **state)
 }
 
 /* What never ended counts up to the last event; what was repaired is like everything else. */
+/* flamegraph.pl takes "a;;b 1" and "a; 1" for stacks without that frame. */
+static void test_empty_names(void **state)
+{
+    (void)state;
+    const struct mt_event events[] = {BEGIN(0, NAMELESS), BEGIN(1, NAMELESS_IN_FILE),
+                                      END(3, NAMELESS_IN_FILE, 2), END(4, NAMELESS, 4)};
+    assert_one(events, N(events), ROOT "(unnamed) 2\n" ROOT "(unnamed);(unnamed) (d.py:2) 2\n");
+}
+
 static void test_unfinished_and_repaired(void **state)
 {
     (void)state;
@@ -161,19 +172,28 @@ static void test_depth(void **state)
     free(events);
 }
 
+static void put_sums(struct mt_buf *sums, uint32_t n, unsigned ns, unsigned innermost_ns)
+{
+    for (uint32_t i = 0; i < n; i++)
+        mt_buf_printf(sums, "%u:%u ", i, i + 1 < n ? ns : innermost_ns);
+}
+
 /* Lines are written before the end where they are very long, and what is open stays so. */
 static void test_portions(void **state)
 {
     (void)state;
-    enum { N_BYTES = 2 << 20 };
-    char *name = malloc(N_BYTES);
-    assert_non_null(name);
-    memset(name, 'x', N_BYTES);
-    struct mt_func long_funcs[] = {funcs[G], funcs[APPEND]};
-    long_funcs[APPEND].name = (struct mt_text){name, N_BYTES};
-    struct mt_event events[] = {BEGIN(0, G),         BEGIN(1, APPEND), BEGIN(2, APPEND),
-                                BEGIN(4, APPEND),    BEGIN(8, APPEND), END(16, APPEND, 8),
-                                END(32, APPEND, 28), BEGIN(64, G)};
+    enum { N_NAME = 1000, DEPTH = 130, N_EVENTS = 4 * DEPTH };
+    char name[N_NAME];
+    memset(name, 'x', sizeof name);
+    struct mt_func long_funcs[] = {funcs[HOSTILE], funcs[HOSTILE]};
+    long_funcs[0].name = (struct mt_text){name, N_NAME};
+    long_funcs[1].name = (struct mt_text){name, N_NAME - 1};
+    struct mt_event events[N_EVENTS];
+    for (uint32_t i = 0; i < N_EVENTS; i++) { /* down and up, twice; a ns between two events */
+        bool is_begin = i / DEPTH % 2 == 0;
+        events[i] = is_begin ? (struct mt_event)BEGIN(i, i / (2 * DEPTH))
+                             : (struct mt_event)END(i, i / (2 * DEPTH), 1);
+    }
     struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
     timeline.funcs = long_funcs;
     timeline.n_funcs = 2;
@@ -182,27 +202,61 @@ static void test_portions(void **state)
     struct mt_buf out = {0};
     void *sink;
     assert_int_equal(mt_sink_collapsed.begin(&job, &out, &sink), MT_OK);
-    /* With four of the long ones in a stack it is 20 MB in all. */
-    static const struct {
-        uint32_t first, n;
-        const char *sums;
-    } runs[] = {{0, 4, ""}, {4, 1, "0:1 1:1 2:2 3:4 "}, {5, 2, ""}, {7, 1, "2:32 3:16 4:8 "}};
-    for (size_t i = 0; i < N(runs); i++) {
+    for (uint32_t i = 0; i < 3; i++) { /* one stack is 8 MB in all */
         struct mt_run run = {.timeline = &timeline,
-                             .events = events + runs[i].first,
-                             .n_events = runs[i].n,
+                             .events = events + (i ? (i + 1) * DEPTH : 0),
+                             .n_events = i ? DEPTH : 2 * DEPTH,
                              .first = !i,
-                             .last = i == N(runs) - 1};
-        struct mt_buf sums = {0};
+                             .last = i == 2};
+        struct mt_buf sums = {0}, expected = {0};
         mt_buf_clear(&out);
         assert_int_equal(mt_sink_collapsed.chunk(sink, &run, &out), MT_OK);
         append_sums(&sums, mt_buf_text(&out));
-        assert_string_equal(mt_buf_text(&sums), runs[i].sums);
+        if (i == 1) {
+            put_sums(&expected, DEPTH, 2, 1);
+            put_sums(&expected, DEPTH - 1, 1, 1);
+        } else if (i == 2) {
+            put_sums(&expected, DEPTH, 1, 1);
+        }
+        assert_string_equal(mt_buf_text(&sums), mt_buf_text(&expected));
         mt_buf_fini(&sums);
+        mt_buf_fini(&expected);
     }
     assert_int_equal(mt_sink_collapsed.end(sink, &outcome, &out), MT_OK);
     mt_buf_fini(&out);
-    free(name);
+}
+
+/* A name is cut between characters. Below more than 128 KiB of names is one frame. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    enum { N_NAME = 5000, FITTING = 130, DEPTH = FITTING + 3 };
+    struct mt_func long_func = funcs[HOSTILE];
+    struct mt_event events[2 * DEPTH];
+    struct mt_timeline timeline = timeline_of(&process, 1, &track, 1);
+    struct mt_buf expected = {0}, name = {0}, label = {0};
+    mt_buf_append_text(&name, "x");
+    while (name.n_bytes < N_NAME)
+        mt_buf_append_text(&name, "\xc3\xa9");
+    mt_buf_append(&label, name.data, 999);
+    mt_buf_append_text(&label, "...");
+    long_func.name = (struct mt_text){name.data, (uint32_t)name.n_bytes};
+    timeline.funcs = &long_func;
+    timeline.n_funcs = 1;
+    for (uint32_t i = 0; i < 2 * DEPTH; i++)
+        events[i] = i < DEPTH ? (struct mt_event)BEGIN(i, 0) : (struct mt_event)END(i, 0, 1);
+    for (uint32_t depth = 1; depth <= FITTING + 1; depth++) {
+        mt_buf_append_text(&expected, "app (17);worker (18)");
+        for (uint32_t i = 0; i < depth && i < FITTING; i++) {
+            mt_buf_append_char(&expected, ';');
+            mt_buf_append(&expected, label.data, label.n_bytes);
+        }
+        mt_buf_append_text(&expected, depth <= FITTING ? " 2\n" : ";(deeper calls) 5\n");
+    }
+    assert_bytes(&mt_sink_collapsed, &timeline, events, N(events), mt_buf_text(&expected));
+    mt_buf_fini(&expected);
+    mt_buf_fini(&name);
+    mt_buf_fini(&label);
 }
 
 /* Runs of one track after another, in turns; threads with one name and tid are told apart. */
@@ -267,14 +321,11 @@ static void test_stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_self_time),
-        cmocka_unit_test(test_hostile_names),
-        cmocka_unit_test(test_unfinished_and_repaired),
-        cmocka_unit_test(test_losses),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_portions),
-        cmocka_unit_test(test_tracks),
-        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_self_time),   cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_empty_names), cmocka_unit_test(test_unfinished_and_repaired),
+        cmocka_unit_test(test_losses),      cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_portions),    cmocka_unit_test(test_long_names),
+        cmocka_unit_test(test_tracks),      cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
