@@ -304,12 +304,13 @@ static void merge(struct mt_run_result *result, bool quiet)
 }
 
 /* Returns false when the timeline of -o could not be made. */
-static bool conclude(const struct run_options *run, struct mt_run_place *place,
+static bool conclude(const struct run_options *run, struct mt_run_place *place, const char *home,
                      const uint8_t run_id[16])
 {
     struct mt_run_result result;
     mt__run_result_open(&result, place, run_id, !run->quiet, &mt_cli_reporter);
     result.output = run->output;
+    result.home = home;
     bool complete = run->output == NULL;
     if (run->output != NULL && result.set != NULL) {
         merge(&result, run->quiet);
@@ -366,7 +367,7 @@ int mt_cmd_run(int argc, char **argv)
         goto out;
     }
     exit_status = outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_code;
-    if (!conclude(&run, &place, run_id) && exit_status == 0)
+    if (!conclude(&run, &place, home, run_id) && exit_status == 0)
         exit_status = MT_EXIT_TROUBLE;
 out:
     mt__run_place_close(&place);

@@ -278,6 +278,30 @@ char *mt__run_home(void)
     return NULL;
 }
 
+static bool is_open_to_all(const char *path, mode_t mode)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && (status.st_mode & mode) == mode;
+}
+
+bool mt__run_home_is_public(const char *home)
+{
+    char path[PATH_MAX + sizeof BOOT_FILE + 1];
+    snprintf(path, sizeof path, "%s/" BOOT_FILE, home);
+    if (!is_open_to_all(path, S_IROTH))
+        return false;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    if (!is_open_to_all(path, S_IROTH | S_IXOTH))
+        return false;
+    while ((slash = strrchr(path, '/')) != NULL && slash != path) {
+        *slash = '\0';
+        if (!is_open_to_all(path, S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
 bool mt__run_output_possible(const char *file)
 {
     struct stat status;

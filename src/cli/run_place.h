@@ -48,6 +48,10 @@ const char *mt__run_own_path(void);
 /* The home: an absolute path, to be freed. Prints what is wrong and returns NULL. */
 char *mt__run_home(void);
 
+/* May every user read what interpreters need of the home? Only then can programs that give up root
+ * start others that are recorded. */
+bool mt__run_home_is_public(const char *home);
+
 /* Whether -o FILE can be made, asked before the program has run for hours. */
 bool mt__run_output_possible(const char *file);
 

@@ -355,6 +355,20 @@ static void print_missing(FILE *out, const struct mt_run_result *result)
             "lost", n_parts, plural(n_parts), n_incomplete, n_incomplete == 1 ? " is" : "es are");
 }
 
+/* Interpreters that another user starts find nothing there, and cannot say so. */
+static void print_hidden_home(FILE *out, const struct mt_run_result *result)
+{
+    for (uint32_t i = 0; i < mt_set_n_files(result->set); i++) {
+        struct mt_file_info file;
+        mt_set_file(result->set, i, &file);
+        if (file.header->uid == geteuid() || mt__run_home_is_public(result->home))
+            continue;
+        fprintf(out, LABEL "what user %" PRIu32 " started anew: other users cannot read %s\n",
+                "untraced", file.header->uid, result->home);
+        return;
+    }
+}
+
 static void print_reasons(FILE *out, const char *label, const struct reasons *reasons)
 {
     for (uint32_t i = 0; i < reasons->n; i++) {
@@ -455,6 +469,7 @@ void mt__run_summary_print(const struct mt_run_result *result)
         print_files(out, result);
         print_losses(out, result);
         print_missing(out, result);
+        print_hidden_home(out, result);
         print_untraced(out, result);
         print_running(out, result);
         print_timeline(out, result);

@@ -16,9 +16,10 @@ struct mt_run_result {
     int list_error;               /* the errno that kept the directory from being listed, or 0 */
     struct mt_run_paths untraced; /* notes of interpreters that could not be recorded */
     const char *output;           /* -o, or NULL */
-    bool merged;                  /* the output is complete */
-    uint64_t merge_ns;            /* how long that took */
-    bool kept;                    /* the trace files stay */
+    const char *home;
+    bool merged;       /* the output is complete */
+    uint64_t merge_ns; /* how long that took */
+    bool kept;         /* the trace files stay */
 };
 
 /* Finds the files of the run, and fills in `stats` if `count` says so, for which they are read as a

@@ -198,15 +198,12 @@ class Descriptors(hostile.Case):
         """The same while other threads take chunks. In between one of their numbers may be in use."""
         self.both("""
             sys.setswitchinterval(1e-4)
-            stop = False
             def run():
-                while not stop: work(100)
+                for _ in range(30): work(100)
             threads = [threading.Thread(target=run) for _ in range(3)]
             for t in threads: t.start()
-            for round in range(10):
-                work(100)
+            while any(t.is_alive() for t in threads):
                 os.close(os.dup2(0, 77))
-            stop = True
             for t in threads: t.join()
             print(sorted(map(int, os.listdir("/proc/self/fd"))))
             """)

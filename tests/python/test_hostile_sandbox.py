@@ -1,7 +1,9 @@
 """Programs that forbid themselves, or have been forbidden, what the recorder needs: system calls, their
 root directory, their user, the clock. See also test_setuid.py."""
 import errno
+import glob
 import os
+import shutil
 import sys
 import unittest
 
@@ -137,6 +139,19 @@ class Root(hostile.Case):
             """ % NOBODY)
         self.assert_lost(self.trace(), hostile.DENIED, 13)
         self.assertIn("  untraced  1 forked process could make no file: %s\n" % hostile.DENIED.text, self.summary)
+
+    def test_home_of_root(self):
+        """What the new user starts finds no boot directory, and cannot say so: `mtrace run` does."""
+        home = self.folder + "/home"
+        shutil.copytree(harness.HOME + "/boot", home + "/boot", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(harness.HOME + "/mtrace", home + "/mtrace", ignore=shutil.ignore_patterns("__pycache__"))
+        hidden = "  untraced  what user %d started anew: other users cannot read %s\n" % (NOBODY, os.path.realpath(home))
+        for mode in (0o700, 0o755):
+            os.chmod(home, mode)
+            for path in glob.glob(home + "/boot") + glob.glob(home + "/boot/*"):
+                os.chmod(path, 0o755)
+            self.both("os.setuid(%d); work(13000)" % NOBODY, env=dict(os.environ, MTRACE_HOME=home))
+            self.assertEqual(hidden in self.summary, mode == 0o700, self.summary)
 
     def test_there_and_back(self):
         """setresuid to somebody who cannot write, and back to root."""
