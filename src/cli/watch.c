@@ -141,7 +141,7 @@ static void on_input(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *buf)
     if (n_read < 0) { /* the terminal is gone */
         screen->ended_by = SIGHUP;
         go_on(screen, false);
-    } else if (n_read == 1 && buf->base[0] == CTRL_Z) {
+    } else if (n_read == 1 && buf->base[0] == CTRL_Z && screen->watch->until_fd < 0) {
         leave(screen);
         raise(SIGTSTP); /* goes on, after a SIGCONT, at on_continued */
     } else if (n_read > 0) {

@@ -15,7 +15,8 @@ struct mt_watch {
     /* The terminal has that many columns and rows; first of all, and whenever that changes. */
     bool (*size)(void *context, int n_columns, int n_rows);
     void *context;
-    int until_fd; /* ends when this can be read, or was closed at its other end; -1: none */
+    /* Ends when this can be read, or was closed at its other end; -1: none, and Ctrl-Z stops mtrace. */
+    int until_fd;
 };
 
 /* Puts the terminal `fd` into raw mode and on its alternate screen, and back at the end: also when a
