@@ -32,6 +32,7 @@ int mt_cmd_check(int argc, char **argv);
 int mt_cmd_report(int argc, char **argv);
 int mt_cmd_diff(int argc, char **argv);
 int mt_cmd_top(int argc, char **argv);
+int mt_cmd_view(int argc, char **argv);
 
 /* ------------------------------------------------------------------------------- options.c */
 
