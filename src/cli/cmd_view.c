@@ -13,9 +13,11 @@
 #include "cli/cli.h"
 #include "cli/codec.h"
 #include "cli/slice_options.h"
+#include "cli/view_perfetto.h"
 #include "sink/view.h"
 
-static const char synopsis[] = "mtrace view [-o FILE] [-j N] [-q] [SLICE OPTION...] PATH...";
+static const char synopsis[] =
+    "mtrace view [-o FILE] [--perfetto] [--perfetto-site URL] [-j N] [-q] [SLICE OPTION...] PATH...";
 static const char summary[] =
     "Shows what was recorded in a browser: one page that holds all of it and needs no network. PATH is a\n"
     ".trace file or a directory with such files; they may still be growing. The page is a private file in\n"
@@ -27,8 +29,8 @@ static const char summary[] =
 static struct mt_slice_options slicing; /* wrong usage leaves without freeing it */
 
 struct words {
-    const char *output, *jobs;
-    bool quiet;
+    const char *output, *jobs, *site;
+    bool quiet, perfetto;
 };
 
 /* ---- a page of our own */
@@ -150,6 +152,8 @@ static int view_paths(char **paths, int n_paths, const struct words *words, uint
     /* Nothing that could be read: no page that looks like a result. */
     if ((!mt_set_n_files(set) && mt_set_n_errors(set)) || !mt_slice_options_apply(&slicing, set))
         exit_status = MT_EXIT_TROUBLE;
+    else if (words->perfetto || words->site)
+        exit_status = mt_view_perfetto(set, words->site, n_workers, !words->quiet);
     else
         exit_status = show(set, words, &how);
     mt_set_free(set);
@@ -163,6 +167,10 @@ int mt_cmd_view(int argc, char **argv)
     const struct mt_option options[] = {
         {'o', "output", "FILE", "write the page there, and open nothing; - is standard output",
          NULL, &words.output},
+        {0, "perfetto", NULL, "in Perfetto's own page instead, which needs the network",
+         &words.perfetto, NULL},
+        {0, "perfetto-site", "URL", "where that page is; default: " MT_PERFETTO_SITE, NULL,
+         &words.site},
         {'j', "jobs", "N", "how many threads work on it; default: one for each core", NULL,
          &words.jobs},
         {'q', "quiet", NULL, "only errors on standard error", &words.quiet, NULL},
@@ -175,6 +183,8 @@ int mt_cmd_view(int argc, char **argv)
         return exit_status;
     if (!n)
         return mt_cli_usage("view", "there is no PATH to view");
+    if ((words.perfetto || words.site) && words.output)
+        return mt_cli_usage("view", "-o and --perfetto are different things; for a file, merge");
     if (words.jobs && !parse_jobs(words.jobs, &n_workers))
         return mt_cli_usage("view", "-j is a number from 1 on, not %s", words.jobs);
     exit_status = mt_slice_options_parse(&slicing, "view");
