@@ -6,6 +6,7 @@
     tests/cli/test_*.sh         shell (bash), of the program
     tests/perfetto/test_*.py    Python (unittest), once, with the packages of @pypi_tools and a browser
     tests/formats/test_*.py     the same with other readers; a browser where the row below says so
+    tests/top/test_*.py         Python (unittest), once, with the packages of @pypi_tools: a terminal
     tests/arch/test_*.py        Python (unittest), once, with the sources and the documents
 
 The other files of these folders are there for each test of the folder: C files beside C tests are
@@ -132,6 +133,15 @@ def browser_tests():
         data = [":helpers", "//tests/python:helpers"],
         pythons = [TOOLS],
         tags = ["browser"],
+        deps = ["@pypi_tools//:packages"],
+    )
+
+def screen_tests():
+    """A traced_test for each test_*.py of the package, with @pypi_tools, under one interpreter."""
+    python_tests(
+        data = [":helpers", "//tests/python:helpers"],
+        pythons = [TOOLS],
+        tags = ["cli"],
         deps = ["@pypi_tools//:packages"],
     )
 

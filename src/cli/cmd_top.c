@@ -19,7 +19,7 @@
 #include "cli/watch.h"
 
 static const char synopsis[] = "mtrace top [--interval S] [-n N] [--window S] [--once] [--json] "
-                               "[-s KEY] [--filter TEXT] [-i] [-a] DIR";
+                               "[-s KEY] [--filter TEXT] [-i] [-a] [--max-records N] DIR";
 static const char summary[] =
     "Shows what runs in all processes that write trace files into DIR: calls per second, what each\n"
     "thread is in now, and the functions with the most time of their own in the last seconds.\n"
@@ -31,13 +31,14 @@ static const char summary[] =
 #define WORDS_AT_FIRST 8000000u
 
 struct words {
-    const char *interval, *n, *window, *sort, *filter;
+    const char *interval, *n, *window, *sort, *filter, *max_records;
     bool once, json, idle, all;
 };
 
 struct how {
     double interval_s, window_s;
     unsigned long n_updates; /* 0: without end */
+    unsigned long n_records; /* that a look reads at most; 0: as above */
     int fd, until_fd;
     struct mt_top top;
     struct mt_buf out;
@@ -93,7 +94,6 @@ static void init_top(struct mt_top *top, const char *directory)
 /* What was asked for; false: that is wrong usage, and said. */
 static bool understand(const struct words *words, struct how *how)
 {
-    how->n_updates = 0;
     if (!parse_seconds(words->interval, &how->interval_s))
         mt_cli_usage("top", "--interval is a number of seconds from 0.05 on, not %s",
                      words->interval);
@@ -101,6 +101,8 @@ static bool understand(const struct words *words, struct how *how)
         mt_cli_usage("top", "--window is a number of seconds from 0.05 on, not %s", words->window);
     else if (words->n && !parse_count(words->n, &how->n_updates))
         mt_cli_usage("top", "-n is a number from 1 on, not %s", words->n);
+    else if (words->max_records && !parse_count(words->max_records, &how->n_records))
+        mt_cli_usage("top", "--max-records is a number from 1 on, not %s", words->max_records);
     else if (words->sort && !set_sort(&how->top, words->sort))
         mt_cli_usage("top",
                      "--sort is calls, self, bytes, threads, depth, lost, pid or name, not %s",
@@ -125,8 +127,8 @@ static enum mt_status open_live(struct how *how, const char *directory, const ui
         .run_id = run_id,
         .window_ns = (uint64_t)(window_s * 1e9),
         .first_ns = (uint64_t)(how->interval_s * 1e9),
-        .n_words_max = (uint64_t)(how->interval_s * WORDS_PER_S),
-        .n_words_max_first = WORDS_AT_FIRST,
+        .n_words_max = how->n_records ? how->n_records : (uint64_t)(how->interval_s * WORDS_PER_S),
+        .n_words_max_first = how->n_records ? how->n_records : WORDS_AT_FIRST,
         .state = mt__process_state,
     };
     enum mt_status status = mt_live_new(&options, &how->top.live);
@@ -288,6 +290,9 @@ int mt_cmd_top(int argc, char **argv)
         {0, "filter", "TEXT", "only rows with TEXT in a name, a path or an open call", NULL,
          &words.filter},
         {'i', "idle", NULL, "time of idle threads counts, too", &words.idle, NULL},
+        {0, "max-records", "N",
+         "how many records a look reads; default: 1.5 million for each second, 8 million at first",
+         NULL, &words.max_records},
         {'a', "all", NULL, "also processes that ended more than a minute ago", &words.all, NULL},
         {0},
     };

@@ -175,10 +175,27 @@ static struct shares share_out(const struct mt_live *live)
     return shares;
 }
 
+/* Whether a later file of the process has the thread, too. */
+static bool went_on(const struct mt_live *live, const struct mt__live_file *file, uint32_t tid)
+{
+    for (uint32_t i = live->processes[file->process].first_file; i != MT_NONE;
+         i = live->files[i]->next) {
+        const struct mt__live_file *later = live->files[i];
+        if (later->header.part <= file->header.part)
+            continue;
+        for (size_t k = 0; k < later->n_threads; k++) {
+            if (later->threads[k]->tid == tid && later->threads[k]->n_chunks)
+                return true;
+        }
+    }
+    return false;
+}
+
 static enum mt_status read_thread(struct mt_live *live, struct mt__live_file *file,
                                   struct mt__live_thread *thread, struct shares *shares)
 {
     uint64_t n_words = mt__live_backlog(thread);
+    thread->went_on = went_on(live, file, thread->tid);
     if (shares->n_backlog > shares->n_max)
         n_words = (uint64_t)((double)shares->n_max * (double)n_words / (double)shares->n_backlog);
     enum mt_status status = mt__live_read(live, file, thread, n_words);
@@ -241,20 +258,6 @@ static void view_thread(struct mt_live *live, const struct mt__live_file *file,
                 live->names.funcs[func].kind == MT_FUNC_C;
 }
 
-/* Whether a later file of the process has the thread, too. */
-static bool went_on(const struct mt_live *live, const struct mt__live_file *file, uint32_t tid)
-{
-    for (uint32_t i = file->next; i != MT_NONE; i = live->files[i]->next) {
-        const struct mt__live_file *later = live->files[i];
-        for (size_t k = 0; k < later->n_threads; k++) {
-            if (later->threads[k]->tid == tid && later->threads[k]->n_chunks &&
-                later->header.part > file->header.part)
-                return true;
-        }
-    }
-    return false;
-}
-
 static enum mt_status view_threads(struct mt_live *live, uint32_t file_idx,
                                    struct mt_live_process *process)
 {
@@ -262,7 +265,7 @@ static enum mt_status view_threads(struct mt_live *live, uint32_t file_idx,
     struct mt_live_view *view = &live->view;
     for (size_t i = 0; i < file->n_threads; i++) {
         const struct mt__live_thread *thread = file->threads[i];
-        if (!thread->n_chunks || went_on(live, file, thread->tid))
+        if (!thread->n_chunks || thread->went_on)
             continue;
         if (!MT_ARRAY_ROOM(live->view_threads, live->view_threads_capacity, view->n_threads + 1) ||
             !MT_ARRAY_ROOM(live->places, live->places_capacity, view->n_threads + 1))
@@ -332,7 +335,7 @@ static enum mt_status make_view(struct mt_live *live)
     view->window_ns = mt__live_window_ns(&live->window);
     view->n_errors = 0;
     for (size_t i = 0; i < live->n_files; i++)
-        view->n_errors += live->files[i]->broken ||
+        view->n_errors += live->files[i]->broken || live->files[i]->denied ||
                           (live->files[i]->unwanted && !live->options.run_id);
     return status;
 }

@@ -62,8 +62,11 @@ bool mt__live_file_open(struct mt_live *live, struct mt__live_file *file)
 {
     if (file->unwanted || file->over)
         return false;
-    if (mt__input_open(&file->input, &file->source, NULL) != MT_OK) {
-        file->broken = file->known; /* removed, or replaced */
+    enum mt_status status = mt__input_open(&file->input, &file->source, NULL);
+    file->denied = status != MT_OK && status != MT_GONE;
+    if (status != MT_OK) {
+        file->broken = file->broken ||
+                       (file->known && status == MT_GONE); /* removed, or replaced */
         return false;
     }
     bool good = mt__input_size(&file->input, &file->n_bytes, NULL) == MT_OK &&

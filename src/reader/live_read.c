@@ -375,7 +375,7 @@ enum mt_status mt__live_settle(struct mt_live *live, struct mt__live_file *file,
     struct mt__live_funcs *funcs = &file->funcs;
     struct reading reading = reading_of(live, file, thread);
     bool runs = live->processes[file->process].state != MT_LIVE_ENDED &&
-                !(file->header.flags & MT_FLAG_STOPPED) && thread->n_chunks;
+                !(file->header.flags & MT_FLAG_STOPPED) && thread->n_chunks && !thread->went_on;
     bool idle = !thread->active && in_c_function(live, file, &thread->stack);
     uint64_t now = mt__live_tick(file, live->now_ns), since = mt__live_tick(file, live->since_ns);
     if (runs)

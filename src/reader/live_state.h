@@ -100,6 +100,7 @@ struct mt__live_thread {
     uint64_t n_new, n_read; /* words */
     bool active;            /* something was recorded */
     bool started;           /* an interval was read */
+    bool went_on;           /* in a later file of its process */
 };
 
 struct mt__live_def_chunk {
@@ -114,6 +115,7 @@ struct mt__live_file {
     struct mt_file_header header;
     bool known;         /* the header was read, and the file is wanted */
     bool unwanted;      /* of another run, or no trace */
+    bool denied;        /* cannot be opened, now */
     bool broken;        /* nothing can be found behind index_end */
     bool over;          /* its process has ended and all was read */
     uint32_t process;   /* index */
