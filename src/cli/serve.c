@@ -243,8 +243,9 @@ static bool same_secret(const char *text, size_t n_bytes, const char *secret)
 static void handle(struct connection *connection)
 {
     struct server *server = connection->server;
-    const char *lines = strstr(connection->request, "\r\n") + 2;
+    const char *lines = strstr(connection->request, "\r\n");
     char method[8] = "", path[256] = "", version[16] = "";
+    lines = lines ? lines + 2 : "";
     if (strlen(connection->request) != connection->n_bytes ||
         sscanf(connection->request, "%7[A-Z] %255[^ \r\n] %15[^ \r\n]\r\n", method, path,
                version) != 3 ||
@@ -293,7 +294,8 @@ static void on_read(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *buf)
     } else if (n_read > 0 && !connection->delivered) {
         connection->n_bytes += (size_t)n_read;
         connection->request[connection->n_bytes] = '\0';
-        if (strstr(connection->request, "\r\n\r\n"))
+        bool text = strlen(connection->request) == connection->n_bytes;
+        if (!text || strstr(connection->request, "\r\n\r\n"))
             handle(connection);
     }
 }

@@ -93,6 +93,14 @@ static void look_at_size(struct screen *screen)
     go_on(screen, screen->watch->size(screen->watch->context, screen->n_columns, screen->n_rows));
 }
 
+/* After a stop: the shell has given the terminal modes of its own. */
+static void come_back(struct screen *screen)
+{
+    uv_tty_set_mode(&screen->tty, UV_TTY_MODE_NORMAL); /* or it believes to be in raw mode */
+    enter(screen);
+    look_at_size(screen);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct screen *screen = timer->data;
@@ -114,11 +122,8 @@ static void on_resized(uv_signal_t *handle, int number)
 
 static void on_continued(uv_signal_t *handle, int number)
 {
-    struct screen *screen = handle->data;
     (void)number;
-    uv_tty_set_mode(&screen->tty, UV_TTY_MODE_NORMAL); /* or it believes to be in raw mode */
-    enter(screen);
-    look_at_size(screen);
+    come_back(handle->data);
 }
 
 static void on_until(uv_poll_t *until, int status, int events)
@@ -143,7 +148,8 @@ static void on_input(uv_stream_t *stream, ssize_t n_read, const uv_buf_t *buf)
         go_on(screen, false);
     } else if (n_read == 1 && buf->base[0] == CTRL_Z && screen->watch->until_fd < 0) {
         leave(screen);
-        raise(SIGTSTP); /* goes on, after a SIGCONT, at on_continued */
+        raise(SIGTSTP); /* returns after a SIGCONT; at once, where no shell would send one */
+        come_back(screen);
     } else if (n_read > 0) {
         go_on(screen, screen->watch->key(screen->watch->context, buf->base, (size_t)n_read));
     }

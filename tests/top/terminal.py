@@ -3,7 +3,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -106,11 +105,3 @@ class Terminal:
                 and self.written.rfind(b"\x1b[?1049l") > self.written.rfind(b"\x1b[?1049h")
                 and self.written.rfind(b"\x1b[?25h") > self.written.rfind(b"\x1b[?25l"))
 
-
-def stopped(pid):
-    """Whether the process is stopped."""
-    with open("/proc/%d/stat" % pid) as f:
-        return f.read().rpartition(")")[2].split()[0] == "T"
-
-
-CONTINUE = signal.SIGCONT
