@@ -165,8 +165,8 @@ async function start() {
     [element('dt', {textContent: keys}), element('dd', {textContent: text})]));
   buildHeads();
   setInitialRows();
-  resized();
   sumBusy();
+  resized();
   lanesChanged();
   showAll();
   showSearch();
