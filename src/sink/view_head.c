@@ -121,10 +121,11 @@ static void process(const struct mt__view_end *end, uint32_t idx, struct mt_buf 
     number(out, "pid", process->pid);
     number(out, "real_pid", process->real_pid);
     number(out, "ppid", process->ppid);
-    number(out, "image", process->image);
     number(out, "start", process->start_ns);
     if (process->parent != MT_NONE)
         number(out, "parent", process->parent);
+    if (process->former != MT_NONE)
+        number(out, "former", process->former);
     if (process->left_out)
         number(out, "left_out", 1);
     if (process->n_lost) {

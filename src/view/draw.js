@@ -150,6 +150,7 @@ function currentColors() {
 function drawLanes(lanes) {
   const colors = currentColors();
   screen.pixels.fill(theme.ground);
+  drawGrid();
   for (const lane of lanes) {
     if (lane.kind !== 'track') continue;
     const y = lane.y - view.scroll + 3;
@@ -178,7 +179,7 @@ function drawTimeline() {
   context.rect(GUTTER, 0, view.width, view.height);
   context.clip();
   context.translate(GUTTER, 0);
-  drawGrid(context);
+  drawBands(context, lanes);
   drawLabels(context, lanes);
   drawLosses(context, lanes);
   drawRange(context);

@@ -58,11 +58,11 @@ function showAll() {
 
 // ---- lanes
 
-// As many rows as one screen can do with, and none where there are many threads: then a lane shows
-// which function is running.
-function initialRows() {
-  const n = model.tracks.filter(track => track.n).length;
-  return n <= 4 ? 24 : n <= 8 ? 12 : n <= 16 ? 6 : 0;
+// As many rows as one screen can do with. Where there are many threads, only the first one has its
+// calls shown; the lanes of the others show which function is running.
+function initialRows(track) {
+  const n = model.tracks.filter(other => other.n).length;
+  return n <= 4 ? 24 : n <= 8 ? 12 : track === model.tracks[0] ? 10 : 0;
 }
 
 function buildLanes() {
@@ -90,8 +90,7 @@ function buildLanes() {
 }
 
 function setInitialRows() {
-  const rows = initialRows();
-  for (const track of model.tracks) track.shownRows = rows;
+  for (const track of model.tracks) track.shownRows = initialRows(track);
   if (model.processes.length > 60) model.processes.forEach(process => { process.isOpen = process.tracks.length < 4; });
 }
 

@@ -34,11 +34,14 @@ function ticks() {
   return {step, all};
 }
 
-function drawGrid(context) {
-  context.fillStyle = theme.css.line;
-  context.globalAlpha = 0.45;
-  for (const at of ticks().all) context.fillRect(Math.round(xOf(at)), 0, 1, view.height);
-  context.globalAlpha = 1;
+// Below everything.
+function drawGrid() {
+  const {pixels, width, height, ratio} = screen, color = mix(pixelOfCss(theme.css.line), theme.ground, 150);
+  for (const at of ticks().all) {
+    const x = Math.round(xOf(at) * ratio);
+    if (x < 0 || x >= width) continue;
+    for (let i = x; i < width * height; i += width) pixels[i] = color;
+  }
 }
 
 // ---- names of calls
@@ -96,13 +99,49 @@ function markCall(context, flags, a, b, x1, y) {
   }
 }
 
+// Of a lane of one line: by pixel, the function that is shown there, or -1.
+function coverOf(lane) {
+  const {track} = lane, cover = new Int32Array(Math.ceil(view.width)).fill(-1), scale = nsPerPixel();
+  if (!track.isReady || scale >= model.overview.binNs) {
+    const {bins} = model.head, first = track.index * bins;
+    for (let x = 0; x < cover.length; x++) {
+      const bin = Math.floor(nsOf(x + 0.5) / model.overview.binNs);
+      if (bin >= 0 && bin < bins) cover[x] = model.overview.func[first + bin];
+    }
+    return cover;
+  }
+  for (let depth = 0; depth < nRows(track); depth++) {
+    const level = levelFor(track, depth, scale), {start, func} = level || track;
+    const end = level ? level.start.length : track.offsets[depth + 1];
+    const first = level ? Math.max(0, firstAfter(start, 0, end, view.from) - 1) : firstEndingAfter(track, depth, view.from);
+    for (let i = first; i < end && start[i] < view.to; i++) {
+      const a = xOf(start[i]), b = xOf(level ? level.end[i] : endAt(track, i));
+      if (b - a >= 1) cover.fill(func[i] & FUNC_MASK, Math.max(0, a), Math.max(0, b));
+      else if (a >= 0) cover[a | 0] = -1;
+    }
+  }
+  return cover;
+}
+
+function labelLane(context, lane, state) {
+  const cover = coverOf(lane), y = rowY(lane, 0) - view.scroll;
+  for (let a = 0, b; a < cover.length; a = b) {
+    for (b = a + 1; b < cover.length && cover[b] === cover[a]; b++);
+    if (cover[a] >= 0 && b - a >= LABEL_WIDTH) labelCall(context, cover[a], a, b, y, state);
+  }
+}
+
 function drawLabels(context, lanes) {
   const state = {n: 0, names: new Map()};
   context.font = FONT;
   context.textAlign = 'left';
   context.textBaseline = 'alphabetic';
   for (const lane of lanes) {
-    if (lane.kind !== 'track' || !lane.track.isReady || isSummary(lane)) continue;
+    if (lane.kind !== 'track') continue;
+    if (isSummary(lane) || !lane.track.isReady) {
+      labelLane(context, lane, state);
+      continue;
+    }
     const first = Math.max(0, Math.floor((view.scroll - lane.y - 3) / ROW));
     for (let depth = first; depth < Math.min(lane.rows, nRows(lane.track)); depth++) {
       const y = rowY(lane, depth) - view.scroll;
@@ -178,7 +217,7 @@ function drawArrows(context) {
 
 function drawArrow(context, x0, y0, x1, y1) {
   if (Math.max(y0, y1) < 0 || Math.min(y0, y1) > view.height) return;
-  const bend = Math.max(24, Math.min(120, (x1 - x0) / 2));
+  const bend = Math.max(8, Math.min(120, (x1 - x0) / 2));
   context.globalAlpha = 0.85;
   context.beginPath();
   context.moveTo(x0, y0);
@@ -216,16 +255,39 @@ function drawGutter(context, lanes) {
   context.fillRect(GUTTER - 1, 0, 1, view.height);
 }
 
-function drawLaneName(context, lane, y) {
-  const isHead = lane.kind !== 'track';
-  if (isHead) {
+// Behind a lane: a line below it, and the ground of heads.
+function drawBand(context, lane, y, width) {
+  if (lane.kind !== 'track') {
     context.fillStyle = theme.css.lane;
-    context.fillRect(0, y, GUTTER + view.width, lane.h);
+    context.fillRect(0, y, width, lane.h);
   }
   context.fillStyle = theme.css.line;
   context.globalAlpha = 0.6;
-  context.fillRect(0, y + lane.h - 1, GUTTER + view.width, 1);
+  context.fillRect(0, y + lane.h - 1, width, 1);
   context.globalAlpha = 1;
+}
+
+function drawBands(context, lanes) {
+  for (const lane of lanes) {
+    drawBand(context, lane, lane.y - view.scroll, view.width);
+    if (lane.kind === 'process') noteOnProcess(context, lane);
+  }
+}
+
+function noteOnProcess(context, lane) {
+  const {process} = lane, {info} = process, facts = [];
+  if (info.former !== undefined) facts.push('after exec');
+  if (info.real_pid !== info.pid) facts.push('real pid ' + info.real_pid);
+  if (!process.isOpen) facts.push(process.tracks.length + (process.tracks.length === 1 ? ' thread' : ' threads'));
+  if (info.lost) facts.push(formatCount(info.lost) + ' events lost: ' + info.lost_why);
+  context.font = FONT;
+  context.textAlign = 'left';
+  context.fillStyle = info.lost ? theme.css.loss : theme.css.faint;
+  context.fillText(facts.join(' · '), 8, lane.y - view.scroll + lane.h / 2 + 4);
+}
+
+function drawLaneName(context, lane, y) {
+  drawBand(context, lane, y, GUTTER);
   if (lane.index === view.current && document.activeElement === screen.canvas) {
     context.fillStyle = theme.css.accent;
     context.fillRect(0, y, 3, lane.h - 1);
@@ -261,14 +323,6 @@ function nameProcess(context, lane, y) {
   const {process} = lane, {info} = process;
   triangle(context, 14, y + lane.h / 2, process.isOpen);
   nameLane(context, y, lane.h, 26, BOLD, info.name || 'process', 'pid ' + info.pid);
-  const facts = [];
-  if (info.image) facts.push('image ' + (info.image + 1));
-  if (info.real_pid !== info.pid) facts.push('real pid ' + info.real_pid);
-  if (!process.isOpen) facts.push(process.tracks.length + ' threads');
-  if (info.lost) facts.push(formatCount(info.lost) + ' events lost: ' + info.lost_why);
-  context.font = FONT;
-  context.fillStyle = info.lost ? theme.css.loss : theme.css.faint;
-  context.fillText(facts.join(' · '), GUTTER + 8, y + lane.h / 2 + 4);
 }
 
 function nameTrack(context, lane, y) {
