@@ -65,6 +65,7 @@ static bool add_begin(struct track *track, struct mt__view_sums *sums, const str
         good = add_symbol(&track->segment, MT__VIEW_NEXT_RESUMES);
     else if (MT_UNLIKELY(flags))
         good = add_flags(&track->segment, MT__VIEW_NEXT_FLAGS, flags);
+    sums->n_reopened += (flags & MT_EVENT_REOPENED) > 0;
     good = good && add_symbol(&track->segment, MT__VIEW_FIRST_FUNC + event->func);
     if (MT_UNLIKELY(track->n_open == track->open_capacity))
         good = good && MT_ARRAY_ROOM(track->open, track->open_capacity, track->n_open + 1);

@@ -151,6 +151,8 @@ static void track(const struct mt__view_end *end, uint32_t idx, struct mt_buf *o
     number(out, "last", sums->last_ns);
     if (track->real_tid != track->tid)
         number(out, "real_tid", track->real_tid);
+    if (sums->n_reopened)
+        number(out, "reopened", sums->n_reopened);
     if (track->left_out)
         number(out, "left_out", 1);
     key(out, "rows");

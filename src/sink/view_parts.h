@@ -81,6 +81,7 @@ enum mt_status mt__view_element(const char *attributes, const struct mt_buf *byt
 struct mt__view_sums {
     uint64_t *rows; /* by depth: how many begins */
     size_t n_rows, rows_capacity;
+    uint64_t n_reopened; /* of them; they are no new calls */
     uint64_t last_ns;
 };
 

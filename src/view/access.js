@@ -26,7 +26,7 @@ function wordsOfTrack(lane, inView) {
   const {track} = lane, losses = track.losses.map(lossText);
   return [
     shorten(track.info.name || 'Thread', 200), track.info.tid, shorten(track.process.info.name || 'process', 200),
-    track.process.info.pid, track.process.info.host, formatCount(track.n), track.isReady ? formatCount(inView) : 'loading',
+    track.process.info.pid, track.process.info.host, formatCount(track.nCalls), track.isReady ? formatCount(inView) : 'loading',
     formatCount(nRows(track)), formatCount(track.nUnfinished || 0), losses.join('; ') || 'none',
   ];
 }
@@ -56,7 +56,7 @@ function sayCurrent() {
     const {title, facts} = describeCall(view.picked);
     text = shorten(title, 200) + '; ' + facts.filter(([, value]) => value).map(([name, value]) => name + ' ' + value).join('; ');
   } else if (lane && lane.kind === 'track') {
-    text = 'Thread ' + shorten(titleOfTrack(lane.track), 200) + ', ' + formatCount(lane.track.n) + ' calls';
+    text = 'Thread ' + shorten(titleOfTrack(lane.track), 200) + ', ' + formatCount(lane.track.nCalls) + ' calls';
   } else if (lane) {
     text = lane.kind === 'process' ? 'Process ' + shorten(titleOfProcess(lane.process), 200) + (lane.process.isOpen ? ', open' : ', closed')
       : 'Host ' + shorten(lane.name, 200);

@@ -155,6 +155,7 @@ function onKey(event) {
   if (!action || (target.tagName === 'BUTTON' && (key === 'enter' || key === ' '))) return;
   if (!view.lanes.length && key in CANVAS_ACTIONS) return;
   event.preventDefault();
+  dropHover();
   action(event);
 }
 
@@ -179,6 +180,7 @@ function onWheel(event) {
   const dx = event.deltaX * unit, dy = event.deltaY * unit;
   if ((x < 0 || event.altKey) && !event.ctrlKey) return; // the names scroll
   event.preventDefault();
+  dropHover();
   if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) pan((Math.abs(dx) > Math.abs(dy) ? dx : dy) * nsPerPixel());
   else zoomAt(nsOf(Math.max(0, x)), Math.exp(Math.max(-300, Math.min(300, dy)) * 0.0025));
 }
@@ -187,6 +189,7 @@ function onDown(event) {
   if (event.button !== 0) return;
   const {x, y} = pointOf(event);
   screen.canvas.focus();
+  hideTip();
   if (x < 0) {
     const lane = laneAt(y + view.scroll);
     if (lane) {
@@ -275,6 +278,12 @@ function placeTip(event) {
   const tip = document.getElementById('tip'), {offsetWidth: width, offsetHeight: height} = tip;
   const x = Math.min(event.clientX + 14, innerWidth - width - 8), y = event.clientY + 18;
   tip.style.transform = 'translate(' + Math.max(8, x) + 'px,' + (y + height > innerHeight ? Math.max(4, event.clientY - height - 10) : y) + 'px)';
+}
+
+// What is below the pointer moves away without it.
+function dropHover() {
+  view.hover = null;
+  hideTip();
 }
 
 function hideTip() {

@@ -71,7 +71,7 @@ function drawWindow(context) {
   context.strokeRect(a + 0.5, 0.5, Math.max(1, b - a - 1), MAP_HEIGHT - 1);
   if (!view.range) return;
   context.fillStyle = theme.css.range;
-  context.globalAlpha = 0.3;
+  context.globalAlpha = 0.2;
   context.fillRect(mapX(view.range.from), 0, Math.max(1, mapX(view.range.to) - mapX(view.range.from)), MAP_HEIGHT);
   context.globalAlpha = 1;
 }
@@ -81,7 +81,7 @@ function drawAxis(context) {
   if (view.range) {
     const a = Math.max(0, xOf(view.range.from)), b = Math.min(view.width, xOf(view.range.to));
     context.fillStyle = theme.css.range;
-    context.globalAlpha = 0.3;
+    context.globalAlpha = 0.18;
     context.fillRect(a, MAP_HEIGHT, Math.max(0, b - a), AXIS_HEIGHT);
     context.globalAlpha = 1;
   }

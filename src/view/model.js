@@ -46,7 +46,8 @@ function takeHead(head) {
     const track = {info, index, process, n: info.rows.reduce((a, b) => a + b, 0), isReady: false, losses: [], levels: []};
     process.tracks.push(track);
     model.trackOf.set(index, track);
-    model.nCalls += track.n;
+    track.nCalls = track.n - (info.reopened || 0); // the others began elsewhere
+    model.nCalls += track.nCalls;
   });
   model.processes = model.processes.filter(process => !process.info.left_out);
   model.tracks = model.processes.flatMap(process => process.tracks);

@@ -85,7 +85,7 @@ function fitText(context, text, width) {
 function markCall(context, flags, a, b, x1, y) {
   if (flags & (FLAG.UNFINISHED | FLAG.CUT)) {
     context.fillStyle = hatch(context, theme.css.faint);
-    context.globalAlpha = 0.35;
+    context.globalAlpha = 0.25;
     context.fillRect(a, y, b - a, ROW - 1);
     context.globalAlpha = 1;
   }

@@ -31,11 +31,11 @@ function describeCall(call) {
   const facts = [
     ['Where', funcs.place(func)],
     ['Duration', formatDuration(durAt(track, index)) + notesOn(flagsAt(track, index))],
+    ['Process', shorten(info.name || 'process', 200) + ', pid ' + info.pid],
     ['Self', formatDuration(selfOf(track, index))],
+    ['Thread', shorten(track.info.name || 'Thread', 200) + ', tid ' + track.info.tid],
     ['Start', formatTime(track.start[index], 1)],
     ['Depth', String(depthOf(track, index) + 1)],
-    ['Process', shorten(info.name || 'process', 200) + ', pid ' + info.pid],
-    ['Thread', shorten(track.info.name || 'Thread', 200) + ', tid ' + track.info.tid],
   ];
   if (model.head.hosts > 1) facts.push(['Host', info.host]);
   return {title: funcs.name(func), facts};
@@ -63,7 +63,7 @@ function showCall() {
   box.classList.toggle('empty', !call);
   if (!call) return;
   const {title, facts} = describeCall(call), func = funcAt(call.track, call.index);
-  facts.splice(4, 0, ['Wall clock', formatClock(model.head.zero_real_ms, call.track.start[call.index])]);
+  facts.push(['Wall clock', formatClock(model.head.zero_real_ms, call.track.start[call.index])]);
   const [first, last] = childrenOf(call.track, call.index);
   facts.push(['Calls made', formatCount(last - first)]);
   setText('call-name', shorten(title, 400));
