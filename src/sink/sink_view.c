@@ -153,7 +153,7 @@ static bool add_run(const struct view *view, struct track *track, const struct m
 {
     struct mt__view_sums *sums = &view->sums[run->track];
     struct mt__view_segment *segment = &track->segment;
-    if (!mt_buf_reserve(&segment->times, (size_t)run->n_events * MAX_VARINT_BYTES))
+    if (run->n_events && !mt_buf_reserve(&segment->times, (size_t)run->n_events * MAX_VARINT_BYTES))
         return false;
     for (uint32_t i = 0; i < run->n_events; i++) {
         const struct mt_event *event = &run->events[i];

@@ -128,13 +128,16 @@ static void process(const struct mt__view_end *end, uint32_t idx, struct mt_buf 
         number(out, "former", process->former);
     if (process->left_out)
         number(out, "left_out", 1);
-    if (process->n_lost) {
-        number(out, "lost", process->n_lost);
-        number(out, "lost_told", end->outcome->n_lost_told[idx]);
+    uint64_t n_told = end->outcome->n_lost_told[idx];
+    if (process->n_lost || n_told)
+        number(out, "lost", process->n_lost > n_told ? process->n_lost : n_told);
+    if (process->n_lost > n_told) { /* of threads that could not say so */
+        number(out, "lost_untold", process->n_lost - n_told);
         number(out, "lost_from", process->first_lost_ns);
         number(out, "lost_to", process->last_lost_ns);
-        text(out, "lost_why", text_of(loss_text(process->loss_reason)));
     }
+    if (process->n_lost)
+        text(out, "lost_why", text_of(loss_text(process->loss_reason)));
     mt_buf_append_char(out, '}');
 }
 

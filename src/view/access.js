@@ -48,6 +48,15 @@ function putWords() {
   sayCurrent();
 }
 
+// The arrows.
+function putStarts() {
+  document.getElementById('starts').replaceChildren(...model.arrows.map(([from, to, fromNs]) => {
+    const [parent, child] = [model.trackOf.get(from), model.trackOf.get(to)];
+    return element('li', {textContent: shorten(titleOfProcess(parent.process), 200) + ', ' + shorten(titleOfTrack(parent), 200) +
+      ' started ' + shorten(titleOfProcess(child.process), 200) + ' at ' + formatTime(fromNs, 1)});
+  }));
+}
+
 // What the keyboard is on: a call, or a lane.
 function sayCurrent() {
   const lane = view.lanes[view.current];

@@ -189,7 +189,7 @@ function onDown(event) {
   if (event.button !== 0) return;
   const {x, y} = pointOf(event);
   screen.canvas.focus();
-  hideTip();
+  dropHover();
   if (x < 0) {
     const lane = laneAt(y + view.scroll);
     if (lane) {

@@ -163,6 +163,7 @@ async function start() {
   document.getElementById('nothing').hidden = model.nCalls > 0;
   document.getElementById('keys').replaceChildren(...KEYS.flatMap(([keys, text]) =>
     [element('dt', {textContent: keys}), element('dd', {textContent: text})]));
+  putStarts();
   buildHeads();
   setInitialRows();
   sumBusy();

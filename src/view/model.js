@@ -29,7 +29,7 @@ const funcs = {
 // ---- processes and tracks
 
 function titleOfProcess(process) {
-  return (process.name || 'process') + ' ' + process.pid;
+  return (process.info.name || 'process') + ' ' + process.info.pid;
 }
 
 function titleOfTrack(track) {

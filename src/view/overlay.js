@@ -153,10 +153,16 @@ function drawLabels(context, lanes) {
 
 // ---- marks
 
+// Of a thread on its lane; what no thread could tell, on its process's.
+function lossesOf(lane) {
+  if (lane.kind === 'track') return lane.track.losses;
+  const info = lane.kind === 'process' ? lane.process.info : {};
+  return info.lost_untold ? [{at: info.lost_from, until: info.lost_to, count: info.lost_untold, why: info.lost_why}] : [];
+}
+
 function drawLosses(context, lanes) {
   for (const lane of lanes) {
-    if (lane.kind !== 'track') continue;
-    for (const loss of lane.track.losses) {
+    for (const loss of lossesOf(lane)) {
       if (loss.until < view.from || loss.at > view.to) continue;
       const a = Math.max(-2, xOf(loss.at)), b = Math.min(view.width + 2, Math.max(xOf(loss.until), a + 4));
       context.fillStyle = theme.css.loss;
@@ -279,7 +285,7 @@ function noteOnProcess(context, lane) {
   if (info.former !== undefined) facts.push('after exec');
   if (info.real_pid !== info.pid) facts.push('real pid ' + info.real_pid);
   if (!process.isOpen) facts.push(process.tracks.length + (process.tracks.length === 1 ? ' thread' : ' threads'));
-  if (info.lost) facts.push(formatCount(info.lost) + ' events lost: ' + info.lost_why);
+  if (info.lost) facts.push(lossText({count: info.lost, why: info.lost_why}));
   context.font = FONT;
   context.textAlign = 'left';
   context.fillStyle = info.lost ? theme.css.loss : theme.css.faint;

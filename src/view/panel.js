@@ -114,11 +114,12 @@ function cellsOf(row) {
   name.onclick = () => searchFor(funcs.name(row.func));
   const swatch = element('span', {className: 'swatch', ariaHidden: 'true'});
   swatch.style.background = cssOfPixel(theme.fills[row.func]);
+  const exact = ns => formatCount(ns) + ' ns';
   return [
     element('td', {className: funcs.isC(row.func) ? 'is-c name' : 'name'}, [swatch, name]),
     element('td', {textContent: formatCount(row.calls)}),
-    element('td', {textContent: formatDuration(row.total)}),
-    element('td', {textContent: formatDuration(Math.max(0, row.self))}),
+    element('td', {textContent: formatDuration(row.total), title: exact(row.total)}),
+    element('td', {textContent: formatDuration(Math.max(0, row.self)), title: exact(row.self)}),
     element('td', {textContent: row.calls ? formatDuration(row.total / row.calls) : ''}),
     element('td', {textContent: shorten(funcs.place(row.func), 200), className: 'place', dir: 'auto'}),
   ];
