@@ -207,8 +207,8 @@ enum mt_status mt__view_block(const struct mt__view_segment *const *segments, si
     if (number(segments, n_segments, n_funcs, &numbers)) {
         put_block(segments, n_segments, &numbers, &block);
         char attributes[64]; /* several tracks have none: all of them are in this block */
-        snprintf(attributes, sizeof attributes, n_segments == 1 ? "class=block data-track=%u" : "class=block",
-                 segments[0]->track);
+        snprintf(attributes, sizeof attributes,
+                 n_segments == 1 ? "class=block data-track=%u" : "class=block", segments[0]->track);
         status = mt__view_element(attributes, &block, options, out);
     }
     mt_buf_fini(&block);

@@ -111,7 +111,7 @@ function sortedRows() {
 function cellsOf(row) {
   const name = element('button', {textContent: shorten(funcs.name(row.func), 200), className: 'link', dir: 'auto',
     title: 'Find its calls'});
-  name.onclick = () => searchFor(funcs.name(row.func));
+  name.onclick = () => searchFor('=' + funcs.name(row.func));
   const swatch = element('span', {className: 'swatch', ariaHidden: 'true'});
   swatch.style.background = cssOfPixel(theme.fills[row.func]);
   const exact = ns => formatCount(ns) + ' ns';

@@ -2,11 +2,16 @@
 
 const search = {text: '', count: 0, rank: 0, current: null, isRestricted: false};
 
-// Which functions match; null: nothing is searched for.
+// Which functions match: a part of the name or of the file, or with = before it the whole name. null:
+// nothing is searched for.
 function matching(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return null;
   const filter = new Uint8Array(model.head.func_name.length);
+  if (text.startsWith('=') && text.length > 1) {
+    for (let i = 0; i < filter.length; i++) filter[i] = funcs.name(i) === text.slice(1) ? 1 : 0;
+    return filter;
+  }
   for (let i = 0; i < filter.length; i++) {
     const name = model.head.func_name[i].toLowerCase();
     filter[i] = name.includes(wanted) || funcs.file(i).toLowerCase().includes(wanted) ? 1 : 0;
