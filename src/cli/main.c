@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"run", mt_cmd_run, "record a program and everything it starts"},
     {"merge", mt_cmd_merge, "make one timeline of trace files"},
+    {"view", mt_cmd_view, "show what was recorded, in a browser"},
     {"report", mt_cmd_report, "tell how often and how long each function ran"},
     {"view", mt_cmd_view, "show what was recorded, in a browser"},
     {"diff", mt_cmd_diff, "compare two runs, function by function"},

@@ -22,8 +22,9 @@ REACHES = {
     # The reading wing: never the core, nor the system below the reader and the sinks.
     "reader": GROUND | {"src/base", "src/reader"},
     "profile": GROUND | {"src/base", "src/profile"},
-    "sink": GROUND | {"src/base", "src/profile", "src/sink"},
-    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/profile", "src/sink", "src/cli",
+    "view": GROUND | {"src/view"},
+    "sink": GROUND | {"src/base", "src/profile", "src/view", "src/sink"},
+    "cli": GROUND | {"src/base", "src/os", "src/reader", "src/profile", "src/view", "src/sink", "src/cli",
                      "@isal", "@libuv", "@zlib", "@zstd"},
 }
 # Where Bazel keeps the compiler's settings and the root's config_settings: nobody's code.
