@@ -27,8 +27,9 @@ static const char summary[] =
 
 /* Words of 8 bytes that are read per second at most, and at first: what is new of the threads, and
  * backwards until their open calls are known. */
-#define WORDS_PER_S 1500000.0
-#define WORDS_AT_FIRST 8000000u
+#define WORDS_PER_S 3000000.0
+#define WORDS_AT_FIRST 16000000u
+#define WORDS_ONCE 64000000u
 
 struct words {
     const char *interval, *n, *window, *sort, *filter, *max_records;
@@ -38,6 +39,7 @@ struct words {
 struct how {
     double interval_s, window_s;
     unsigned long n_updates; /* 0: without end */
+    bool once;
     unsigned long n_records; /* that a look reads at most; 0: as above */
     int fd, until_fd;
     struct mt_top top;
@@ -113,6 +115,7 @@ static bool understand(const struct words *words, struct how *how)
         strcpy(how->top.filter, words->filter);
         how->top.idle = words->idle;
         how->top.all = words->all;
+        how->once = words->once;
         how->n_updates = words->once ? 1 : how->n_updates;
         return true;
     }
@@ -127,10 +130,12 @@ static enum mt_status open_live(struct how *how, const char *directory, const ui
         .run_id = run_id,
         .window_ns = (uint64_t)(window_s * 1e9),
         .first_ns = (uint64_t)(how->interval_s * 1e9),
-        .n_words_max = how->n_records ? how->n_records : (uint64_t)(how->interval_s * WORDS_PER_S),
-        .n_words_max_first = how->n_records ? how->n_records : WORDS_AT_FIRST,
+        .n_words_max = (uint64_t)(how->interval_s * WORDS_PER_S),
+        .n_words_max_first = how->once ? WORDS_ONCE : WORDS_AT_FIRST,
         .state = mt__process_state,
     };
+    if (how->n_records)
+        options.n_words_max = options.n_words_max_first = how->n_records;
     enum mt_status status = mt_live_new(&options, &how->top.live);
     if (status == MT_OK)
         how->top.view = mt_live_view(how->top.live);
@@ -291,7 +296,7 @@ int mt_cmd_top(int argc, char **argv)
          &words.filter},
         {'i', "idle", NULL, "time of idle threads counts, too", &words.idle, NULL},
         {0, "max-records", "N",
-         "how many records a look reads; default: 1.5 million for each second, 8 million at first",
+         "how many records a look reads; default: 3 million for each second, and more at first",
          NULL, &words.max_records},
         {'a', "all", NULL, "also processes that ended more than a minute ago", &words.all, NULL},
         {0},

@@ -14,7 +14,6 @@ static const struct command {
     {"merge", mt_cmd_merge, "make one timeline of trace files"},
     {"view", mt_cmd_view, "show what was recorded, in a browser"},
     {"report", mt_cmd_report, "tell how often and how long each function ran"},
-    {"view", mt_cmd_view, "show what was recorded, in a browser"},
     {"diff", mt_cmd_diff, "compare two runs, function by function"},
     {"top", mt_cmd_top, "show what runs now, live, in all processes of a run"},
     {"info", mt_cmd_info, "tell what is in trace files"},
