@@ -28,6 +28,7 @@ void mt__live_file_fini(struct mt__live_file *file)
     mt_map_fini(&file->funcs.sparse);
     mt_map_fini(&file->funcs.string_of);
     free(file->funcs.strings);
+    free(file->funcs.touched);
     free(file->path);
 }
 
