@@ -13,9 +13,8 @@ from tests.top.terminal import Terminal
 PROGRAM = """
 import sys
 def main():
-    print("to", sys.stdout.isatty(), sys.stderr.isatty(), repr(sys.stdin.read()))
+    print("to", sys.stdout.isatty(), sys.stderr.isatty(), repr(sys.stdin.read()), flush=True)
     print("an error", file=sys.stderr)
-    sys.stdout.flush()
     with open(sys.argv[1]) as gate:
         gate.read()
     print("the end")
