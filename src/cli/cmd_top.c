@@ -29,7 +29,7 @@ static const char summary[] =
  * backwards until their open calls are known. */
 #define WORDS_PER_S 3000000.0
 #define WORDS_AT_FIRST 16000000u
-#define WORDS_ONCE 64000000u
+#define WORDS_ONCE 32000000u
 
 struct words {
     const char *interval, *n, *window, *sort, *filter, *max_records;
