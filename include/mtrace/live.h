@@ -36,6 +36,7 @@ struct mt_live_options {
     uint64_t first_ns;          /* the first update looks back as far as this */
     uint64_t n_words_max;       /* an update reads about so many words of 8 bytes, */
     uint64_t n_words_max_first; /* and the first one so many */
+    uint64_t n_words_calls;     /* and so many more, from which only the open calls are taken */
     /* Whether the process of that file exists. */
     enum mt_live_state (*state)(void *context, const struct mt_file_header *header);
     void *context;

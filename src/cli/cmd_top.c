@@ -27,7 +27,8 @@ static const char summary[] =
 
 /* Words of 8 bytes that are read per second at most, and at first: what is new of the threads, and
  * backwards until their open calls are known. */
-#define WORDS_PER_S 3000000.0
+#define WORDS_PER_S 1500000.0
+#define WORDS_CALLS_PER_S 8000000.0
 #define WORDS_AT_FIRST 16000000u
 #define WORDS_ONCE 32000000u
 
@@ -131,11 +132,14 @@ static enum mt_status open_live(struct how *how, const char *directory, const ui
         .window_ns = (uint64_t)(window_s * 1e9),
         .first_ns = (uint64_t)(how->interval_s * 1e9),
         .n_words_max = (uint64_t)(how->interval_s * WORDS_PER_S),
+        .n_words_calls = (uint64_t)(how->interval_s * WORDS_CALLS_PER_S),
         .n_words_max_first = how->once ? WORDS_ONCE : WORDS_AT_FIRST,
         .state = mt__process_state,
     };
-    if (how->n_records)
+    if (how->n_records) {
         options.n_words_max = options.n_words_max_first = how->n_records;
+        options.n_words_calls = 0;
+    }
     enum mt_status status = mt_live_new(&options, &how->top.live);
     if (status == MT_OK)
         how->top.view = mt_live_view(how->top.live);

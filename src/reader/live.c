@@ -156,22 +156,21 @@ static enum mt_status look_at_file(struct mt_live *live, uint32_t idx, uint32_t 
 /* How an update's words are shared out. */
 struct shares {
     uint64_t n_backlog, n_max; /* all threads; what may be read of it */
-    uint64_t n_back;           /* what is left for reading backwards */
+    uint64_t n_calls;          /* what may be read for the open calls alone */
 };
 
 static struct shares share_out(const struct mt_live *live)
 {
     struct shares shares = {.n_max = live->started ? live->options.n_words_max
-                                                   : live->options.n_words_max_first};
+                                                   : live->options.n_words_max_first,
+                            .n_calls = live->options.n_words_calls};
     for (size_t i = 0; i < live->n_files; i++) {
         const struct mt__live_file *file = live->files[i];
         for (size_t k = 0; file->input.source && k < file->n_threads; k++)
             shares.n_backlog += mt__live_backlog(file->threads[k]);
     }
-    /* A stack that is only known in part is worth something, too. */
-    shares.n_back = shares.n_max / 4;
-    if (shares.n_backlog < shares.n_max - shares.n_back)
-        shares.n_back = shares.n_max - shares.n_backlog;
+    if (shares.n_backlog < shares.n_max)
+        shares.n_calls += shares.n_max - shares.n_backlog;
     return shares;
 }
 
@@ -194,16 +193,21 @@ static bool went_on(const struct mt_live *live, const struct mt__live_file *file
 static enum mt_status read_thread(struct mt_live *live, struct mt__live_file *file,
                                   struct mt__live_thread *thread, struct shares *shares)
 {
-    uint64_t n_words = mt__live_backlog(thread);
+    uint64_t n_backlog = mt__live_backlog(thread), n_words = n_backlog;
     thread->went_on = went_on(live, file, thread->tid);
     if (shares->n_backlog > shares->n_max)
         n_words = (uint64_t)((double)shares->n_max * (double)n_words / (double)shares->n_backlog);
-    enum mt_status status = mt__live_read(live, file, thread, n_words);
+    /* To pass through all of it is worth it only where nothing is missing already. */
+    bool through = n_backlog > n_words && n_backlog <= shares->n_calls &&
+                   (thread->stack.complete || !thread->started);
+    if (through)
+        shares->n_calls -= n_backlog;
+    enum mt_status status = mt__live_read(live, file, thread, n_words, through);
     /* One chunk for each thread in any case: the innermost calls are nearly always in it. */
     bool first = true;
     while (status == MT_OK && !thread->stack.complete && thread->back &&
-           (first || shares->n_back)) {
-        status = mt__live_read_back(live, file, thread, &shares->n_back);
+           (first || shares->n_calls)) {
+        status = mt__live_read_back(live, file, thread, &shares->n_calls);
         first = false;
     }
     if (status == MT_OK)

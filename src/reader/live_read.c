@@ -166,6 +166,11 @@ static uint32_t take_records(struct reading *reading, const uint64_t *words, uin
     uint32_t shift = reading->file->header.tick_shift, at = 0;
     *over = false;
     while (at < n_words && reading->status == MT_OK) {
+        if (!reading->sums && !reading->n_reopening) { /* the time does not matter, then */
+            at += mt__live_take_calls(reading->stack, words + at, n_words - at);
+            if (at == n_words)
+                break;
+        }
         uint64_t word = words[at];
         enum mt_kind kind = mt_record_kind(word);
         uint32_t n_payload = mt__record_payload(word);
@@ -261,37 +266,57 @@ uint64_t mt__live_backlog(const struct mt__live_thread *thread)
     return n_words < thread->at ? 0 : n_words - thread->at;
 }
 
-static void go_to_chunk(struct reading *reading, size_t chunk)
+/* The next record is the first one of this chunk. What is between is not read, unless `through`. */
+static void go_to_chunk(struct reading *reading, size_t chunk, bool through)
 {
     struct mt__live_thread *thread = reading->thread;
-    give_up_below(reading);
-    thread->chunk = thread->back = chunk;
+    thread->chunk = chunk;
     thread->at = 0;
     reading->tick = thread->sum_tick = thread->chunks[chunk].start_tick;
+    if (through)
+        return;
+    give_up_below(reading);
+    thread->back = chunk;
     reading->n_reopening = 0;
     mt__live_stack_reset(reading->stack, chunk == 0 && thread->from_zero);
 }
 
-/* Reads pieces of the chunks between the present one and the last, n_words of them. */
-static void sample(struct reading *reading, uint64_t n_words)
+/* Takes the open calls from here up to the beginning of a chunk. */
+static void pass_through(struct reading *reading, size_t until)
+{
+    struct mt__live_thread *thread = reading->thread;
+    give_up_below(reading); /* the call may end unseen */
+    reading->sums = false;
+    for (; thread->chunk < until && reading->status == MT_OK; thread->chunk++, thread->at = 0)
+        take_chunk(reading, &thread->chunks[thread->chunk], &thread->at, UINT64_MAX);
+    reading->sums = true;
+}
+
+/* Reads pieces of the chunks between the present one and the last, n_words of them, and goes to the
+ * last. */
+static void sample(struct reading *reading, uint64_t n_words, bool through)
 {
     struct mt__live_thread *thread = reading->thread;
     size_t first = thread->chunk + 1, last = thread->n_chunks - 1, n_chunks = last - first;
     uint64_t n_pieces = n_words / PIECE_WORDS;
     n_pieces = n_pieces ? n_pieces : 1;
     n_pieces = n_pieces < n_chunks ? n_pieces : n_chunks;
+    uint64_t piece = n_words / n_pieces > PIECE_WORDS ? n_words / n_pieces : PIECE_WORDS;
     for (uint64_t i = 0; i < n_pieces && reading->status == MT_OK; i++) {
         size_t chunk = first + (size_t)((2 * i + 1) * n_chunks / (2 * n_pieces));
-        uint32_t at = 0;
-        go_to_chunk(reading, chunk);
-        take_chunk(reading, &thread->chunks[chunk], &at, PIECE_WORDS);
-        thread->n_read += at;
+        if (through)
+            pass_through(reading, chunk);
+        go_to_chunk(reading, chunk, through);
+        take_chunk(reading, &thread->chunks[chunk], &thread->at, piece);
+        thread->n_read += thread->at;
     }
-    go_to_chunk(reading, last);
+    if (through)
+        pass_through(reading, last);
+    go_to_chunk(reading, last, through);
 }
 
 enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
-                             struct mt__live_thread *thread, uint64_t n_words)
+                             struct mt__live_thread *thread, uint64_t n_words, bool through)
 {
     thread->n_calls = thread->n_new = thread->n_read = thread->covered = 0;
     thread->active = false;
@@ -303,7 +328,7 @@ enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
     uint64_t backlog = mt__live_backlog(thread), n_skipped = 0;
     if (backlog > n_words && thread->n_chunks - thread->chunk > 2) {
         n_skipped = backlog;
-        sample(&reading, n_words);
+        sample(&reading, n_words, through);
         n_skipped -= thread->n_read < backlog ? thread->n_read : backlog;
     }
     for (;;) {

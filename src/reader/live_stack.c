@@ -39,6 +39,31 @@ enum mt_status mt__live_push(struct mt__live_stack *stack, uint32_t id)
     return MT_OK;
 }
 
+#define KIND(kind) (1u << MT_KIND_##kind)
+
+uint32_t mt__live_take_calls(struct mt__live_stack *stack, const uint64_t *words, uint32_t n_words)
+{
+    enum { BEGINS = KIND(PY_BEGIN) | KIND(PY_RESUME) | KIND(C_BEGIN) };
+    enum {
+        ENDS = KIND(PY_END) | KIND(PY_END_EXC) | KIND(PY_SUSPEND) | KIND(C_END) | KIND(C_END_EXC)
+    };
+    uint32_t *calls = stack->calls, at = 0;
+    size_t n_calls = stack->n_calls;
+    size_t room = stack->calls_capacity < MT__LIVE_MAX_DEPTH ? stack->calls_capacity
+                                                             : MT__LIVE_MAX_DEPTH;
+    for (; at < n_words; at++) {
+        uint32_t low = (uint32_t)words[at], id = low & MT_ID_MAX, kind = 1u << (low >> MT_ID_BITS);
+        if ((kind & BEGINS) && n_calls < room)
+            calls[n_calls++] = id;
+        else if ((kind & ENDS) && n_calls && calls[n_calls - 1] == id)
+            n_calls--;
+        else
+            break;
+    }
+    stack->n_calls = n_calls;
+    return at;
+}
+
 /* How far an end looks for its call: in all that is open, as the reader of whole traces does, but no
  * file can make it slow. */
 #define MAX_SEARCHED 4096u

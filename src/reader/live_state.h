@@ -40,6 +40,8 @@ void mt__live_stack_reset(struct mt__live_stack *stack, bool complete);
 enum mt_status mt__live_push(struct mt__live_stack *stack, uint32_t id);
 /* An end that does not match the innermost call. *below: it ended a call that began earlier. */
 enum mt_status mt__live_end_slow(struct mt__live_stack *stack, uint32_t id, bool *below);
+/* Takes calls from words[0..n_words) as long as they begin and end as expected; returns how many words. */
+uint32_t mt__live_take_calls(struct mt__live_stack *stack, const uint64_t *words, uint32_t n_words);
 /* `stack` goes on where `before` stops; `before` is used up. */
 enum mt_status mt__live_join(struct mt__live_stack *stack, struct mt__live_stack *before);
 
@@ -158,9 +160,10 @@ static inline uint32_t mt__live_slot(const struct mt__live_funcs *funcs, uint32_
 
 /* Words of a thread that are new, but for those of its last chunk. */
 uint64_t mt__live_backlog(const struct mt__live_thread *thread);
-/* Reads what is new of a thread, of its backlog about n_words. MT_NOMEM. */
+/* Reads what is new of a thread, of its backlog about n_words; with `through` the rest of it too, but
+ * for the open calls alone. MT_NOMEM. */
 enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
-                             struct mt__live_thread *thread, uint64_t n_words);
+                             struct mt__live_thread *thread, uint64_t n_words, bool through);
 /* Reads one chunk more backwards; *n_words is reduced by its words. MT_NOMEM. */
 enum mt_status mt__live_read_back(struct mt_live *live, struct mt__live_file *file,
                                   struct mt__live_thread *thread, uint64_t *n_words);

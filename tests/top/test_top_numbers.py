@@ -187,6 +187,25 @@ class Limits(looks.Case):
             self.assertFalse(threads[0]["complete"])
             self.assertTrue(threads[-1]["complete"])
 
+    def test_open_calls_stay_known_where_times_are_sampled(self):
+        """What is not read for its times is read for the open calls, as long as that is not too much."""
+        with self.worker() as worker:
+            self.look()
+            self.grow_old()
+            command = [harness.MTRACE, "top", "--json", self.traces]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, universal_newlines=True) as top:
+                self.assertEqual(stack(json.loads(top.stdout.readline())["threads"][0]), looks.INSIDE)
+                worker.calls(1500000)
+                n_calls, n_looks = 0, 0
+                while not n_looks or found != looks.INSIDE:
+                    look = json.loads(top.stdout.readline())
+                    found = stack(look["threads"][0])
+                    self.assertEqual((found[:2], look["threads"][0]["complete"]), (["<module>", "serve"], True))
+                    n_calls += look["processes"][0]["calls"]
+                    n_looks += 1
+                top.terminate()
+            self.assertAlmostEqual(n_calls, 1500000, delta=150000)
+
     def test_a_look_at_a_long_run_reads_little(self):
         """Of a look without new records, only what is needed of the past."""
         with self.worker() as worker:
