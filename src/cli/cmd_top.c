@@ -300,8 +300,8 @@ int mt_cmd_top(int argc, char **argv)
          &words.filter},
         {'i', "idle", NULL, "time of idle threads counts, too", &words.idle, NULL},
         {0, "max-records", "N",
-         "how many records a look reads; default: 3 million for each second, and more at first",
-         NULL, &words.max_records},
+         "how many records a look reads; default: 1.5 million for each second, more at first", NULL,
+         &words.max_records},
         {'a', "all", NULL, "also processes that ended more than a minute ago", &words.all, NULL},
         {0},
     };
