@@ -190,6 +190,16 @@ static bool went_on(const struct mt_live *live, const struct mt__live_file *file
     return false;
 }
 
+/* Whether to look for new records: of many threads that have long been silent, or are over, only a part
+ * at each update. */
+static bool is_due(const struct mt_live *live, const struct mt__live_thread *thread)
+{
+    enum { AT_ONCE = 2000 };
+    uint32_t every = live->view.n_threads / AT_ONCE + 1;
+    return !thread->started || thread->active || mt__live_backlog(thread) ||
+           (thread->number + live->n_updates) % every == 0;
+}
+
 static enum mt_status read_thread(struct mt_live *live, struct mt__live_file *file,
                                   struct mt__live_thread *thread, struct shares *shares)
 {
@@ -202,7 +212,9 @@ static enum mt_status read_thread(struct mt_live *live, struct mt__live_file *fi
                    (thread->stack.complete || !thread->started);
     if (through)
         shares->n_calls -= n_backlog;
-    enum mt_status status = mt__live_read(live, file, thread, n_words, through);
+    enum mt_status status = MT_OK;
+    if (is_due(live, thread))
+        status = mt__live_read(live, file, thread, n_words, through);
     /* One chunk for each thread in any case: the innermost calls are nearly always in it. */
     bool first = true;
     while (status == MT_OK && !thread->stack.complete && thread->back &&
@@ -384,5 +396,6 @@ enum mt_status mt_live_update(struct mt_live *live, uint64_t now_ns, struct mt_e
     if (status == MT_OK)
         status = make_view(live);
     live->started = true;
+    live->n_updates++;
     return status;
 }

@@ -224,6 +224,7 @@ struct mt_live {
     struct mt__live_window window;
     uint64_t words[MT__LIVE_READ_WORDS];
     bool started;
+    uint32_t n_updates;
     uint64_t since_ns, now_ns; /* the interval */
 
     struct mt_live_view view;
