@@ -13,7 +13,8 @@ without other work; --quick takes a quarter, with wider spreads.
     variants.py   ways to run a program       hooks.c   hooks that do nothing, or read the clock
     costs.py      start-up, forks, memory     emit_bench.c  one event without an interpreter
     merge.py      timelines of big traces     make_traces.c  those traces
-    sums.py       reports on them
+    sums.py       reports on them            write_traces.c  processes that record as fast as they can
+    live.py       `mtrace top` beside those
     figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
@@ -25,13 +26,14 @@ import tempfile
 
 import costs
 import figures
+import live
 import merge
 import sums
 import tables
 import variants
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
 
-GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge")
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge", "top")
 REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
@@ -109,7 +111,7 @@ def measure_emit(folder, rounds):
 
 
 def measure(everyone, only, options, two_cores, folder):
-    """Fills all of `everyone`; returns what emit_bench and merge.py say."""
+    """Fills all of `everyone`; returns what emit_bench, merge.py, sums.py and live.py say."""
     if "fork" in only:  # first: before anything has been deleted
         for measured in everyone:
             say("forks: CPython %s" % measured.python.title)
@@ -128,6 +130,8 @@ def measure(everyone, only, options, two_cores, folder):
     merged = None
     if "merge" in only:
         merged = [row for part in (merge, sums) for row in part.measure(folder, options.quick, two_cores, say)]
+    if "top" in only:
+        merged = (merged or []) + list(live.measure(folder, options.quick, say))
     return emitted, merged
 
 

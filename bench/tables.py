@@ -132,7 +132,7 @@ def emit(found):
 
 
 def merge(found):
-    yield "### Timelines of big traces: `mtrace merge`, the best of interleaved rounds"
+    yield "### Big traces: `mtrace merge`, `report` and `top`, the best of interleaved rounds"
     yield ""
     rows = []
     for row in found:

@@ -5,7 +5,9 @@
     tests/python/test_*.py      Python (unittest), once for every CPython found
     tests/cli/test_*.sh         shell (bash), of the program
     tests/perfetto/test_*.py    Python (unittest), once, with the packages of @pypi_tools and a browser
+    tests/view/test_*.py        the same, of the page of `mtrace view`
     tests/formats/test_*.py     the same with other readers; a browser where the row below says so
+    tests/top/test_*.py         Python (unittest), once, with the packages of @pypi_tools: a terminal
     tests/arch/test_*.py        Python (unittest), once, with the sources and the documents
 
 The other files of these folders are there for each test of the folder: C files beside C tests are
@@ -141,12 +143,22 @@ def python_tests(data = [], deps = [], paths = {}, tags = [], pythons = PYTHONS)
             deps = deps,
         )
 
-def browser_tests():
+def browser_tests(data = [], paths = {}):
+    """A traced_test for each test_*.py of the package, with @pypi_tools, under one interpreter."""
+    python_tests(
+        data = data + [":helpers", "//tests/python:helpers"],
+        paths = paths,
+        pythons = [TOOLS],
+        tags = ["browser"],
+        deps = ["@pypi_tools//:packages"],
+    )
+
+def screen_tests():
     """A traced_test for each test_*.py of the package, with @pypi_tools, under one interpreter."""
     python_tests(
         data = [":helpers", "//tests/python:helpers"],
         pythons = [TOOLS],
-        tags = ["browser"],
+        tags = ["cli"],
         deps = ["@pypi_tools//:packages"],
     )
 

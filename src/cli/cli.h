@@ -31,6 +31,8 @@ int mt_cmd_info(int argc, char **argv);
 int mt_cmd_check(int argc, char **argv);
 int mt_cmd_report(int argc, char **argv);
 int mt_cmd_diff(int argc, char **argv);
+int mt_cmd_top(int argc, char **argv);
+int mt_cmd_view(int argc, char **argv);
 
 /* ------------------------------------------------------------------------------- options.c */
 

@@ -23,6 +23,7 @@
 #include "cli/cli.h"
 #include "cli/run_place.h"
 #include "cli/run_summary.h"
+#include "cli/run_top.h"
 #include "cli/spawn.h"
 #include "mtrace/env.h"
 #include "os/os.h"
@@ -32,7 +33,7 @@
 #define MERGE_NOTE_BYTES (32u << 20)
 
 static const char synopsis[] = "mtrace run [-d DIR] [-o FILE] [--engine E] [--no-c] [--all-calls] "
-                               "[--python EXE] [-q] [--] COMMAND [ARG...]";
+                               "[--python EXE] [--top] [-q] [--] COMMAND [ARG...]";
 static const char summary[] =
     "Runs COMMAND and records every Python and C function call of it and of what it starts.\n"
     "COMMAND is a .py file, -m MODULE or -c CODE (run by python3), or any program. Each process\n"
@@ -40,7 +41,7 @@ static const char summary[] =
 
 struct run_options {
     const char *dir, *output, *python, *engine;
-    bool no_c, all_calls, quiet;
+    bool no_c, all_calls, quiet, top;
 };
 
 /* ---- the command line */
@@ -123,6 +124,8 @@ static char **parse(int argc, char **argv, struct run_options *run, int *exit_st
         {0, "all-calls", NULL, "record calls of types and other C objects, too (3.12+)",
          &run->all_calls, NULL},
         {0, "python", "EXE", "run a .py file, -m or -c by EXE, not by python3", NULL, &run->python},
+        {0, "top", NULL, "show the run on the terminal meanwhile, as `mtrace top` does", &run->top,
+         NULL},
         {'q', "quiet", NULL, "no summary", &run->quiet, NULL},
         {0},
     };
@@ -358,7 +361,11 @@ int mt_cmd_run(int argc, char **argv)
     }
 
     struct mt_spawn_outcome outcome;
+    struct mt_run_top top = {0};
+    if (run.top)
+        mt__run_top_start(&top, place.path, run_id);
     mt__spawn(&inherited, command, env.items, &outcome);
+    mt__run_top_end(&top);
     if (outcome.error == E2BIG || (outcome.error != 0 && outcome.by_us))
         outcome.error = run_instead(&inherited, command, env.items, &place, &outcome);
     if (outcome.error != 0) {

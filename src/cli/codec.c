@@ -13,6 +13,8 @@
 /* Timelines repeat themselves: the fastest levels make a tenth of them, the best ones a fifteenth. */
 #define GZIP_LEVEL 1
 #define ZSTD_LEVEL 1
+#define DEFLATE_LEVEL 1
+#define RAW_WINDOW_BITS (-15)
 /* A gzip header and trailer, as deflateInit2 counts them. */
 #define GZIP_WINDOW_BITS (15 + 16)
 #define MAX_BLOCK_BYTES ((size_t)16 << 20)
@@ -91,6 +93,19 @@ static void gzip_close(void *state)
 static bool gzip_block(void *state, const char *data, size_t n_bytes, struct mt_buf *out)
 {
     return gzip()->block(state, data, n_bytes, out);
+}
+
+bool mt__codec_deflate(const void *data, size_t n_bytes, struct mt_buf *out)
+{
+    if (mt__codec_igzip())
+        return mt__codec_igzip_deflate(data, n_bytes, out);
+    z_stream stream = {0};
+    if (deflateInit2(&stream, DEFLATE_LEVEL, Z_DEFLATED, RAW_WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
+        return false;
+    bool good = zlib_block(&stream, data, n_bytes, out);
+    deflateEnd(&stream);
+    return good;
 }
 
 static const struct mt_codec gzip_codec = {".gz", gzip_open, gzip_close, gzip_block};

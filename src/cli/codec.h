@@ -28,7 +28,13 @@ extern const struct mt_codec *const mt_codecs[];
 bool mt__codec_pack(const struct mt_codec *codec, void *state, const char *data, size_t n_bytes,
                     struct mt_buf *out);
 
+/* Appends all of it as raw deflate, by isa-l where it is there and else by zlib; n_bytes is below 2^31.
+ * On any thread. False: no memory. */
+bool mt__codec_deflate(const void *data, size_t n_bytes, struct mt_buf *out);
+
 /* codec_igzip.c: gzip by isa-l. NULL: this machine, or this build, has none. On any thread. */
 const struct mt_codec *mt__codec_igzip(void);
+/* The same of raw deflate: false also where there is none. */
+bool mt__codec_igzip_deflate(const void *data, size_t n_bytes, struct mt_buf *out);
 
 #endif /* MT_CLI_CODEC_H_ */

@@ -15,6 +15,12 @@ const struct mt_codec *mt__codec_igzip(void)
     return NULL;
 }
 
+bool mt__codec_igzip_deflate(const void *data, size_t n_bytes, struct mt_buf *out)
+{
+    (void)data, (void)n_bytes, (void)out;
+    return false;
+}
+
 #else
 
 #include <dlfcn.h>
@@ -59,9 +65,9 @@ static void *igzip_open(void)
     return malloc(sizeof(struct igzip));
 }
 
-static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt_buf *out)
+static bool pack(struct igzip *igzip, uint16_t gzip_flag, const char *data, size_t n_bytes,
+                 struct mt_buf *out)
 {
-    struct igzip *igzip = state;
     struct isal_zstream *stream = &igzip->stream;
     size_t bound = n_bytes + (n_bytes / 65535 + 1) * STORED_BYTES + AROUND_BYTES;
     char *to = mt_buf_reserve(out, bound);
@@ -75,7 +81,7 @@ static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt
     stream->level = 1;
     stream->level_buf = igzip->level_buf;
     stream->level_buf_size = sizeof igzip->level_buf;
-    stream->gzip_flag = IGZIP_GZIP;
+    stream->gzip_flag = gzip_flag;
     stream->end_of_stream = 1;
     stream->next_in = (uint8_t *)(uintptr_t)data;
     stream->avail_in = (uint32_t)n_bytes;
@@ -85,6 +91,19 @@ static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt
         return false;
     mt_buf_commit(out, bound - stream->avail_out);
     return true;
+}
+
+static bool igzip_block(void *state, const char *data, size_t n_bytes, struct mt_buf *out)
+{
+    return pack(state, IGZIP_GZIP, data, n_bytes, out);
+}
+
+bool mt__codec_igzip_deflate(const void *data, size_t n_bytes, struct mt_buf *out)
+{
+    struct igzip *igzip = igzip_open();
+    bool good = igzip && mt__codec_igzip() && pack(igzip, IGZIP_DEFLATE, data, n_bytes, out);
+    free(igzip);
+    return good;
 }
 
 static const struct mt_codec igzip_codec = {".gz", igzip_open, free, igzip_block};

@@ -12,8 +12,10 @@ static const struct command {
 } commands[] = {
     {"run", mt_cmd_run, "record a program and everything it starts"},
     {"merge", mt_cmd_merge, "make one timeline of trace files"},
+    {"view", mt_cmd_view, "show what was recorded, in a browser"},
     {"report", mt_cmd_report, "tell how often and how long each function ran"},
     {"diff", mt_cmd_diff, "compare two runs, function by function"},
+    {"top", mt_cmd_top, "show what runs now, live, in all processes of a run"},
     {"info", mt_cmd_info, "tell what is in trace files"},
     {"check", mt_cmd_check, "verify trace files, name the first fault"},
 };

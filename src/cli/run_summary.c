@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/alive.h"
 #include "cli/cli.h"
 #include "mtrace/env.h"
 #include "os/os.h"
@@ -33,33 +34,12 @@
 
 struct search {
     const uint8_t *run_id;
-    uint64_t pid_ns; /* ours */
-    bool running;    /* one of the processes goes on */
+    bool running; /* one of the processes goes on */
 };
 
-/* Whether the process that wrote this header exists; in another pid namespace we cannot tell. */
-static bool process_runs(const struct mt_file_header *header, uint64_t pid_ns)
+static bool runs(const struct mt_file_header *header)
 {
-    if (header->pid_ns != pid_ns)
-        return false;
-    char path[32], text[1024];
-    snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", header->pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    /* The name, in parentheses, may hold anything; after it come the fields from the third on. */
-    const char *rest = strrchr(text, ')');
-    char state;
-    unsigned long long start_time;
-    return rest != NULL &&
-           sscanf(rest + 1,
-                  " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u" /* 3 to 13 */
-                  " %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &state, &start_time) == 2 &&
-           state != 'Z' && state != 'X' && start_time == header->start_time;
+    return mt__process_state(NULL, header) == MT_LIVE_RUNNING;
 }
 
 static bool is_of_run(void *context, int fd)
@@ -70,7 +50,7 @@ static bool is_of_run(void *context, int fd)
         header.magic != MT_FILE_MAGIC ||
         memcmp(header.run_id, search->run_id, sizeof header.run_id) != 0)
         return false;
-    search->running = search->running || process_runs(&header, search->pid_ns);
+    search->running = search->running || runs(&header);
     return true;
 }
 
@@ -106,11 +86,9 @@ void mt__run_result_open(struct mt_run_result *result, const struct mt_run_place
 {
     memset(result, 0, sizeof *result);
     result->place = place;
-    struct mt_os_process self;
-    mt_os_process_info(&self);
     struct mt_run_paths paths;
     for (int step = 0;; step++) {
-        struct search search = {.run_id = run_id, .pid_ns = self.pid_ns};
+        struct search search = {.run_id = run_id};
         bool listed = mt__run_place_list(place, MT_FILE_SUFFIX, is_of_run, &search, &paths);
         result->list_error = listed ? 0 : errno;
         if (!search.running || step == SETTLE_STEPS)
@@ -137,14 +115,12 @@ void mt__run_result_close(struct mt_run_result *result)
 /* Fills in the first `max` pids; returns how many there are. */
 static uint32_t running_pids(const struct mt_run_result *result, uint32_t *pids, uint32_t max)
 {
-    struct mt_os_process self;
-    mt_os_process_info(&self);
     uint32_t n = 0, last = 0, n_files = result->set != NULL ? mt_set_n_files(result->set) : 0;
     for (uint32_t i = 0; i < n_files; i++) {
         struct mt_file_info info;
         mt_set_file(result->set, i, &info);
         /* The files of one process are neighbours, so are its images. */
-        if (info.header->pid == last || !process_runs(info.header, self.pid_ns))
+        if (info.header->pid == last || !runs(info.header))
             continue;
         last = info.header->pid;
         if (n < max)

@@ -14,6 +14,7 @@ if os.fork() == 0:
 os.wait()
 TEXT
 printf '#!/bin/sh\ncat "$1" "$2" 2>/dev/null\n' >bin/flamegraph.pl
+printf '#!/bin/sh\ncat\n' >bin/jq
 chmod +x bin/*
 ln -s "$PYTHON" bin/python3
 ln -s "$PYTHON" .venv/bin/python
@@ -30,16 +31,17 @@ same "recording" "$?" 0
 for folder in yesterday today web1 web2; do cp -r traces $folder; done
 for folder in web1 web2; do cp -r traces $folder/traces; done
 
+# `top` is run without its screen, and what waits for a browser is not: both have tests of their own.
 # Of a manual page: what stands between .nf and .fi. Of a document: what is indented by four columns.
 examples() {
   case $1 in
     *.1) sed -n '/^\.nf/,/^\.fi/p' "$1" | sed 's/\\-/-/g; s/\\(aq/'"'/g" ;;
     *) sed -nE 's/^    (\$ )?//p' "$1" ;;
-  esac | grep '^mtrace '
+  esac | grep '^mtrace ' | grep -v -e ' --perfetto ' | sed -E 's/^(mtrace top [a-z]+)( *#.*)?$/\1 --once/'
 }
 
 n=0
-for document in "$top"/README.md "$top"/docs/{formats,slicing,report}.md "$top"/docs/man/*.1; do
+for document in "$top"/README.md "$top"/docs/{formats,slicing,report,top}.md "$top"/docs/man/*.1; do
   name=${document#"$top/"}
   while read -r line; do
     n=$((n + 1))

@@ -1,0 +1,44 @@
+// format.js - times and numbers as people read them.
+
+const NS_UNITS = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
+
+function formatCount(n) {
+  return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+// "12.3 ms": three digits or more.
+function formatDuration(ns) {
+  if (ns < 1000) return Math.round(ns) + ' ns';
+  const [size, unit] = NS_UNITS.find(([s]) => ns >= s);
+  const value = ns / size;
+  return value.toFixed(value >= 100 ? 1 : value >= 10 ? 2 : 3) + ' ' + unit;
+}
+
+// A time of the timeline, exact to `step` ns: "1.234 567 s".
+function formatTime(ns, step) {
+  const [size, unit] = NS_UNITS.find(([s]) => Math.abs(ns) >= s) || NS_UNITS[3];
+  const decimals = Math.max(0, Math.min(Math.ceil(Math.log10(size / step) - 1e-9), Math.round(Math.log10(size))));
+  const [whole, fraction] = (ns / size).toFixed(decimals).split('.');
+  const grouped = fraction ? '.' + fraction.replace(/(\d{3})(?=\d)/g, '$1\u2009') : '';
+  return formatCount(whole) + grouped + '\u00a0' + unit;
+}
+
+// The wall clock there, to the ms.
+function formatClock(realMs, ns) {
+  const date = new Date(realMs + ns / 1e6);
+  return isNaN(date) ? '' : date.toISOString().replace('T', ' ').slice(0, 23) + ' UTC';
+}
+
+// Of a name that may be of any length and hold anything: what fits on a line.
+function shorten(text, length) {
+  const clean = text.length > 4 * length ? text.slice(0, 4 * length) : text;
+  const line = clean.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd');
+  if (line.length <= length && clean === text) return line;
+  const cut = line.slice(0, length - 1);
+  return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut) + '…'; // no half of a pair
+}
+
+// A name that cannot turn around or hide what stands beside it.
+function isolate(text) {
+  return '\u2068' + text + '\u2069';
+}

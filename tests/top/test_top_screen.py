@@ -1,0 +1,313 @@
+"""`mtrace top` on a terminal: what is on the screen, what keys do, and how it leaves."""
+import os
+import re
+import signal
+import sys
+
+from tests.python import harness
+from tests.top import looks
+from tests.top.terminal import Terminal
+
+TWO_THREADS = """
+import sys, threading
+gate = threading.Event()
+def waiting():
+    gate.wait()
+threading.Thread(target=waiting, name="the other").start()
+def main():
+    print("ready", flush=True)
+    sys.stdin.readline()
+main()
+gate.set()
+"""
+
+BUSY = """
+import sys
+def often():
+    pass
+def seldom():
+    pass
+def main():
+    for _ in range(3000):
+        often()
+    for _ in range(20):
+        seldom()
+    print("ready", flush=True)
+    sys.stdin.readline()
+main()
+"""
+
+ROW = 4  # of the screen: the first of a view
+
+
+class Case(looks.Case):
+    def top(self, *options, size=(30, 120)):
+        return Terminal([harness.MTRACE, "top", *options, self.traces], *size)
+
+    def leave(self, terminal, keys="q"):
+        self.assertEqual(terminal.end(keys), 0)
+        self.assertTrue(terminal.is_restored())
+
+
+class Views(Case):
+    def test_processes(self):
+        with self.worker(TWO_THREADS, name="two.py") as worker, self.top() as terminal:
+            lines = terminal.wait("TextIOWrapper.readline")
+            self.assertEqual(lines[0], "mtrace top  " + self.traces)
+            self.assertRegex(lines[1], r"^1 process, 1 running, 2 threads; [0-9,]+ calls/s; [0-9]+ kB$")
+            self.assertEqual(lines[2], "[1 processes]  2 threads   3 functions   by calls")
+            self.assertEqual(lines[3].split(), "PID NAME STATE THREADS CALLS/S SIZE SIZE/S LOST IN".split())
+            row = lines[ROW].split()
+            self.assertEqual(row[:4], [str(self.read_one().pid), "two", "running", "2"])
+            self.assertEqual(row[-1], "TextIOWrapper.readline")
+            self.assertEqual(lines[ROW + 1:29], [""] * 24)
+            self.assertEqual(lines[29], "h help  1 2 3 view  s sort  / filter  p pause  q leave")
+            self.leave(terminal)
+            self.assertIsNone(worker.process.poll())
+
+    def test_threads_and_their_open_calls(self):
+        with self.worker(TWO_THREADS, name="two.py"), self.top(size=(30, 200)) as terminal:
+            self.look()
+            terminal.wait("running")
+            terminal.type("2s", "by depth")  # sorted by calls at first, and these depend on time
+            lines = terminal.wait("Thread._bootstrap\n")
+            path = os.path.join(self.folder, "two.py")
+            pid = str(self.read_one().pid)
+            rows = [line.split() for line in lines[ROW:ROW + 2]]
+            self.assertEqual([row[0] for row in rows], [pid, pid])
+            self.assertIn("the other", lines[ROW])
+            self.assertIn("  7   lock.acquire < Condition.wait < Event.wait < waiting < ", lines[ROW])
+            self.assertTrue(lines[ROW + 1].endswith("  3   TextIOWrapper.readline < main < <module>"), lines[ROW + 1])
+            lines = terminal.type("\x1b[B", "outermost first:\n  <module>", "the second thread's stack")
+            self.assertEqual(lines[29 - 5:29], ["open calls of thread %s, outermost first:" % pid,
+                                                "  <module>  %s:1" % path, "  main  %s:7" % path,
+                                                "  TextIOWrapper.readline", ""])
+            terminal.type("\x1b[A", "  lock.acquire\n", "the first thread's stack")
+            self.assertIn("  waiting  %s:4\n" % path, terminal.text)
+            self.leave(terminal)
+
+    def test_functions_and_their_order(self):
+        with self.worker(BUSY, name="busy.py"), self.top("--interval", "3600", "--filter", "busy.py") as terminal:
+            self.look()
+            every = ["<module>", "main", "often", "seldom"]
+            rows = lambda lines: [line.split() for line in lines[ROW:29] if line]
+            names = lambda lines: [row[-2] for row in rows(lines)]
+            lines = terminal.type("3", "[3 functions]  by self, last 3600 s")
+            times = looks.expected(self.read_one())
+            path = os.path.join(self.folder, "busy.py")
+            by_self = sorted(((s.self, key[0]) for key, s in times.items() if key[1] == path), reverse=True)
+            self.assertEqual(names(lines), [name for _, name in by_self])
+            self.assertEqual(names(terminal.type("s", "by name, last")), every)
+            self.assertEqual(names(terminal.type("r", "by name, reversed, last")), every[::-1])
+            lines = terminal.type("rs", "by calls, last")
+            self.assertEqual([(row[-3], row[-2], row[-1]) for row in rows(lines)[:2]],
+                             [("3,000", "often", path + ":3"), ("20", "seldom", path + ":5")])
+            self.assertEqual(names(terminal.type("r", "by calls, reversed"))[-2:], ["seldom", "often"])
+            self.leave(terminal)
+
+    def test_processes_come_and_go(self):
+        os.mkdir(self.traces)
+        with self.top("--interval", "0.1") as terminal:
+            terminal.wait("0 processes, 0 running, 0 threads")
+            with self.worker(name="first.py") as first:
+                terminal.wait("1 process, 1 running")
+                with self.worker(name="second.py") as second:
+                    terminal.wait("2 processes, 2 running")
+                    self.assertEqual({line.split()[1] for line in terminal.lines[ROW:ROW + 2]}, {"first", "second"})
+                    second.process.communicate("\n", timeout=harness.TIMEOUT)
+                terminal.wait("2 processes, 1 running")
+                terminal.wait(lambda t: re.search(r"second +ended ", t.text), "the end of the second")
+                self.assertRegex(terminal.text, r"first +running ")
+                os.kill([t.pid for t in self.read() if t.program == "first"][0], signal.SIGKILL)
+                terminal.wait(lambda t: re.search(r"first +unfinished ", t.text), "the end of the first")
+                first.process.wait()
+            self.leave(terminal)
+
+
+class Keys(Case):
+    def test_filter(self):
+        with self.worker(BUSY, name="busy.py"), self.top("--interval", "3600") as terminal:
+            self.look()
+            terminal.type("3", "often ")
+            terminal.type("/SELDOM", "/SELDOM_")
+            lines = terminal.wait(lambda t: not t.lines[ROW + 1], "one row")
+            self.assertIn(" seldom ", lines[ROW])
+            terminal.type("\r", "filter: SELDOM")
+            terminal.wait("h help")
+            self.assertEqual([bool(line) for line in terminal.lines[ROW:ROW + 2]], [True, False])
+            terminal.type("/xx\x7f\x7foften\r", "filter: often")
+            self.assertIn(" often ", terminal.lines[ROW])
+            terminal.type("\x1b", lambda t: "filter:" not in t.text, "no filter")
+            self.assertTrue(terminal.lines[ROW + 1])
+            terminal.type("/nothing has this name", lambda t: not t.lines[ROW], "no row")
+            terminal.type("\x1b", lambda t: t.lines[ROW] and "filter:" not in t.text, "all rows")
+            self.leave(terminal)
+
+    def test_one_process(self):
+        with self.worker(TWO_THREADS, name="first.py"), self.worker(TWO_THREADS, name="second.py"):
+            with self.top("-s", "name") as terminal:
+                terminal.wait(lambda t: "first" in t.lines[ROW] and "second" in t.lines[ROW + 1], "both")
+                pids = [line.split()[0] for line in terminal.lines[ROW:ROW + 2]]
+                terminal.type("j\r", "process: " + pids[1])
+                self.assertEqual([line.split()[:1] for line in terminal.lines[ROW:ROW + 3]], [[pids[1]], [pids[1]], []])
+                terminal.type("\x1b", lambda t: "process: " not in t.text, "all processes")
+                self.assertEqual(sorted(line.split()[0] for line in terminal.lines[ROW:ROW + 4]),
+                                 sorted(pids * 2))
+                self.leave(terminal)
+
+    def test_pause(self):
+        with self.worker() as worker, self.top("--interval", "0.1", "-s", "calls") as terminal:
+            self.look()
+            terminal.type("3", "FUNCTION")
+            terminal.type("p", "(paused)")
+            before = terminal.lines
+            worker.calls(1234)
+            self.assertEqual(terminal.type("hh", lambda t: t.lines == before, "the same"), before)
+            terminal.type(" ", lambda t: re.search(r" 1,234 +leaf ", t.text), "the calls made meanwhile")
+            self.assertNotIn("(paused)", terminal.text)
+            self.leave(terminal)
+
+    def test_help(self):
+        with self.worker(), self.top() as terminal:
+            terminal.wait("running")
+            for key in "h?":
+                terminal.type(key, "the other way round")
+                for words in ("Enter ", "filter: rows with", "pause the screen", "leave\n", "unfinished  "):
+                    self.assertIn(words, terminal.text)
+                terminal.type("x", lambda t: "the other way round" not in t.text, "no help")
+            self.leave(terminal)
+
+    def test_many_rows(self):
+        """The selection moves through more rows than there are lines."""
+        text = "\n".join("def f%03d(): pass" % n for n in range(200)) + """
+import sys
+def main():
+    for n in range(200):
+        globals()["f%03d" % n]()
+    print("ready", flush=True); sys.stdin.readline()
+main()
+"""
+        with self.worker(text, name="many.py"):
+            self.look()
+            with self.top("--interval", "3600", "--filter", "many.py", "-s", "name") as terminal:
+                terminal.type("3", " f022 ")
+                shown = lambda t: [re.search(r" (\S+)  \S+$", line).group(1) for line in t.lines[ROW:29] if line]
+                names = ["<module>"] + ["f%03d" % n for n in range(200)] + ["main"]
+                self.assertEqual(shown(terminal), names[:25])
+                terminal.type("\x1b[F", " main ")
+                self.assertEqual(shown(terminal), names[-25:])
+                terminal.type("\x1b[5~", lambda t: shown(t)[0] == names[-26], "a page up")
+                self.assertEqual(shown(terminal), names[-26:-1])
+                terminal.type("\x1b[H", "<module>")
+                terminal.type("\x1b[6~\x1b[6~", lambda t: shown(t) == names[26:51], "two pages down")
+                terminal.type("jk", lambda t: shown(t) == names[27:52] or shown(t) == names[26:51])
+                self.leave(terminal)
+
+
+class Leaving(Case):
+    def test_keys(self):
+        with self.worker() as worker:
+            for keys in ("q", "\x03"):
+                with self.top() as terminal:
+                    terminal.wait("running")
+                    self.leave(terminal, keys)
+            self.assertIsNone(worker.process.poll())
+
+    def test_signals(self):
+        with self.worker():
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                with self.top() as terminal:
+                    terminal.wait("running")
+                    self.assertEqual(terminal.end(number=number), 128 + number)
+                    self.assertTrue(terminal.is_restored())
+
+    def test_stop_and_continue(self):
+        """Under a shell with job control, as people have it."""
+        shell = ["bash", "-mc", '"$@"; echo STOPPED; read -r line; fg; exit $?', "bash"]
+        with self.worker(), Terminal(shell + [harness.MTRACE, "top", self.traces]) as terminal:
+            terminal.wait("running")
+            terminal.type("\x1a", lambda t: b"STOPPED\r\n" in t.written, "a stop")
+            self.assertLess(terminal.written.rfind(b"\x1b[?1049l"), terminal.written.rfind(b"STOPPED"))
+            self.assertTrue(terminal.is_restored())
+            n_before = len(terminal.written)
+            terminal.type("\n", lambda t: b"\x1b[?1049h" in t.written[n_before:] and b"running" in t.written[n_before:], "more")
+            self.assertFalse(terminal.is_restored())
+            terminal.type("2", "[2 threads]")
+            self.leave(terminal)
+
+    def test_stop_where_nobody_could_continue(self):
+        """The leader of a session is not stopped by its terminal; it goes on."""
+        with self.worker(), self.top() as terminal:
+            terminal.wait("running")
+            n_before = len(terminal.written)
+            terminal.type("\x1a", lambda t: t.written[n_before:].rfind(b"h help") > t.written[n_before:].rfind(b"\x1b[?1049h") >= 0,
+                          "the screen again")
+            terminal.type("2", "[2 threads]")
+            self.leave(terminal)
+
+    def test_updates(self):
+        with self.worker(), self.top("-n", "3", "--interval", "0.05") as terminal:
+            self.assertEqual(terminal.end(), 0)
+            self.assertTrue(terminal.is_restored())
+            self.assertEqual(terminal.written.count(b"mtrace top  "), 3)
+
+    def test_directory_that_vanishes(self):
+        os.mkdir(self.traces)
+        with self.top("--interval", "0.1") as terminal:
+            terminal.wait("0 processes")
+            os.rmdir(self.traces)
+            self.assertEqual(terminal.end(), 1)
+            self.assertTrue(terminal.is_restored() or b"cannot be listed" in terminal.written)
+            self.assertIn(b"cannot be listed: No such file or directory", terminal.written)
+
+
+class Sizes(Case):
+    def test_resize(self):
+        with self.worker(), self.top(size=(24, 80)) as terminal:
+            terminal.wait(lambda t: t.lines[23].startswith("h help"), "the last line")
+            for n_rows, n_columns in ((40, 200), (10, 40), (3, 20), (1, 1), (30, 100)):
+                n_before = len(terminal.written)
+                terminal.resize(n_rows, n_columns)
+                last = "\x1b[%d;1H" % n_rows
+                terminal.wait(lambda t: last.encode() in t.written[n_before:], "a screen of %d rows" % n_rows)
+            terminal.wait(lambda t: t.lines[29].startswith("h help") and "running" in t.lines[ROW], "all of it")
+            terminal.wait(lambda t: t.lines[0] == ("mtrace top  " + self.traces)[:100], "the head")
+            self.leave(terminal)
+
+    def test_wide_characters(self):
+        """Lines end where the screen does, whatever is in them."""
+        name = "\u65e5\u672c\u8a9e" * 30 + "e\u0301" * 30
+        text = "import sys\ndef f():\n    print('ready', flush=True)\n    sys.stdin.readline()\n" \
+               "type(f)(f.__code__.replace(co_name=%a, co_qualname=%a), globals())()\n" % (name, name)
+        with self.worker(text, name="wide.py"), self.top(size=(20, 75)) as terminal:
+            self.look()
+            terminal.type("2", lambda t: "\u65e5" in t.text, "the name")
+            for line in terminal.lines:
+                self.assertLess(len(line), 76)
+            self.assertEqual(terminal.lines[19], "h help  1 2 3 view  s sort  / filter  p pause  q leave")
+            self.leave(terminal)
+
+
+class Hostile(Case):
+    def test_escape_sequences_in_names_do_not_reach_the_terminal(self):
+        evil = "a\x1b[2J\x1b]0;x\x07\x9b31m\u202eb\u2066c\r\n\x08\x7f"
+        text = """
+            import sys, threading
+            evil = %a
+            def f(): print("ready", flush=True); sys.stdin.readline()
+            f = type(f)(f.__code__.replace(co_name=evil, co_qualname=evil, co_filename=evil), globals())
+            threading.Thread(target=f, name=evil).start()
+            """ % evil
+        with self.worker(text, name="\x1b[31mred.py"), self.top(size=(30, 200)) as terminal:
+            self.look()
+            for key, wanted in (("1", "__31mred"), ("2", "a?[2J?]0;x??31m?b?c????"), ("3", "a?[2J?]0;x??31m?b?c????"),
+                                ("/\x1b]0;\r", "mtrace top")):
+                terminal.type(key, wanted)
+            self.leave(terminal)
+            for sequence in (b"\x1b[2J", b"\x1b]", b"\x1b[31m", b"\x07", b"\xc2\x9b", "\u202e".encode(), "\u2066".encode(),
+                             b"\x08", b"\x7f"):
+                self.assertNotIn(sequence, terminal.written)
+
+
+if __name__ == "__main__":
+    harness.main()
