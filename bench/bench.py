@@ -13,7 +13,7 @@ without other work; --quick takes a quarter, with wider spreads.
     variants.py   ways to run a program       hooks.c   hooks that do nothing, or read the clock
     costs.py      start-up, forks, memory     emit_bench.c  one event without an interpreter
     merge.py      timelines of big traces     make_traces.c  those traces
-    sums.py       reports on them
+    sums.py       reports on them           view.py       pages of them, browser.py in a browser
     figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
@@ -29,9 +29,10 @@ import merge
 import sums
 import tables
 import variants
+import view
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
 
-GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge")
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge", "view")
 REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
@@ -109,7 +110,7 @@ def measure_emit(folder, rounds):
 
 
 def measure(everyone, only, options, two_cores, folder):
-    """Fills all of `everyone`; returns what emit_bench and merge.py say."""
+    """Fills all of `everyone`; returns what emit_bench, merge.py and view.py say."""
     if "fork" in only:  # first: before anything has been deleted
         for measured in everyone:
             say("forks: CPython %s" % measured.python.title)
@@ -128,7 +129,8 @@ def measure(everyone, only, options, two_cores, folder):
     merged = None
     if "merge" in only:
         merged = [row for part in (merge, sums) for row in part.measure(folder, options.quick, two_cores, say)]
-    return emitted, merged
+    viewed = view.measure(folder, options.quick, two_cores, say) if "view" in only else None
+    return emitted, merged, viewed
 
 
 def parse(arguments):
@@ -158,14 +160,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mtbench") as folder:
         Python.cache = os.path.join(folder, "compiled")
         everyone = [Measured(python, folder) for python in pythons]
-        emitted, merged = measure(everyone, only, options, two_cores, folder)
+        emitted, merged, viewed = measure(everyone, only, options, two_cores, folder)
     lines = list(tables.legend(options.rounds))
     for measured in everyone:
         lines += measured.report()
     if emitted:
         lines += tables.emit(emitted)
     if merged:
-        lines += tables.merge(merged)
+        lines += tables.rows("Timelines of big traces: `mtrace merge`, the best of interleaved rounds", merged)
+    if viewed:
+        lines += tables.rows("The page of `mtrace view`, in headless browsers without a GPU", viewed)
     report = "\n".join(lines)
     if options.markdown:
         with open(options.markdown, "w") as f:
@@ -175,7 +179,7 @@ def main():
     if options.json:
         data = {"machine": {"cores": len(allowed), "kernel": platform.release(), "cpu": platform.machine()},
                 "rounds": options.rounds, "pythons": {m.python.title: m.data() for m in everyone}, "emit": emitted,
-                "merge": [row._asdict() for row in merged or []]}
+                "merge": [row._asdict() for row in merged or []], "view": [row._asdict() for row in viewed or []]}
         with open(options.json, "w") as f:
             json.dump(data, f, indent=1)
 

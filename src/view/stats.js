@@ -2,7 +2,7 @@
 // come from one walk over the calls of all tracks, which is done piece by piece so that the page goes
 // on; a newer one ends it.
 
-const MAX_NODES = 200000, STEPS = 40000, PIECE_MS = 12;
+const MAX_NODES = 200000, STEPS = 40000, PIECE_MS = 40;
 const ROOT = 0, NO_NODE = -1;
 
 // A tree of stacks: node n has a function and a parent, and what was measured. Children are found by a
