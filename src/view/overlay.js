@@ -177,7 +177,7 @@ function drawRange(context) {
 function arrowEnd(index, ns) {
   const track = model.trackOf.get(index), lane = laneOfTrack(track);
   if (!lane) {
-    const head = view.lanes.find(l => l.kind === 'process' && l.process === track.process);
+    const head = view.laneOf.get(track.process);
     return head ? head.y + head.h / 2 : null;
   }
   if (isSummary(lane) || !track.isReady) return lane.y + lane.h / 2;
