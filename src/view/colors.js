@@ -48,7 +48,7 @@ function fillOf(func) {
 
 function computeColors() {
   const css = getComputedStyle(document.documentElement);
-  for (const name of ['ground', 'panel', 'ink', 'faint', 'line', 'accent', 'loss', 'lane', 'range'])
+  for (const name of ['ground', 'panel', 'ink', 'faint', 'line', 'accent', 'loss', 'lane', 'range', 'match'])
     theme.css[name] = css.getPropertyValue('--' + name).trim();
   theme.ground = pixelOfCss(theme.css.ground);
   const n = model.head ? model.head.func_name.length : 0;

@@ -148,13 +148,19 @@ function drawLosses(context, lanes) {
       context.globalAlpha = 1;
       context.fillStyle = hatch(context, theme.css.loss);
       context.fillRect(a, lane.y - view.scroll + 1, b - a, lane.h - 2);
-      if (b - a > 80) {
-        context.font = BOLD;
-        context.fillStyle = theme.css.ink;
-        context.fillText(lossText(loss), Math.max(a, 0) + 6, lane.y - view.scroll + 14);
-      }
+      if (b - a > 80 && lane.kind === 'track') labelLoss(context, lossText(loss), Math.max(a, 0) + 4, lane.y - view.scroll + 4);
     }
   }
+}
+
+function labelLoss(context, text, x, y) {
+  context.font = FONT;
+  context.fillStyle = theme.css.ground;
+  context.globalAlpha = 0.9;
+  context.fillRect(x, y, context.measureText(text).width + 10, 15);
+  context.globalAlpha = 1;
+  context.fillStyle = theme.css.loss;
+  context.fillText(text, x + 5, y + 11.5);
 }
 
 function lossText(loss) {
