@@ -15,6 +15,7 @@ without other work; --quick takes a quarter, with wider spreads.
     merge.py      timelines of big traces     make_traces.c  those traces
     sums.py       reports on them            write_traces.c  processes that record as fast as they can
     live.py       `mtrace top` beside those
+    view.py       pages of them, browser.py in a browser
     figures.py    medians, ratios, targets    tables.py     Markdown
 """
 import argparse
@@ -31,9 +32,10 @@ import merge
 import sums
 import tables
 import variants
+import view
 from pythons import INSIDE, Failed, Python, chosen, found, last_json, run
 
-GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge", "top")
+GROUPS = ("micro", "macro", "startup", "fork", "threads", "storage", "openable", "emit", "merge", "top", "view")
 REPETITIONS = {"micro": 4, "macro": 1}  # after one that warms up
 
 
@@ -111,7 +113,7 @@ def measure_emit(folder, rounds):
 
 
 def measure(everyone, only, options, two_cores, folder):
-    """Fills all of `everyone`; returns what emit_bench, merge.py, sums.py and live.py say."""
+    """Fills all of `everyone`; returns what emit_bench, merge.py with sums.py and live.py, and view.py say."""
     if "fork" in only:  # first: before anything has been deleted
         for measured in everyone:
             say("forks: CPython %s" % measured.python.title)
@@ -132,7 +134,8 @@ def measure(everyone, only, options, two_cores, folder):
         merged = [row for part in (merge, sums) for row in part.measure(folder, options.quick, two_cores, say)]
     if "top" in only:
         merged = (merged or []) + list(live.measure(folder, options.quick, say))
-    return emitted, merged
+    viewed = view.measure(folder, options.quick, two_cores, say) if "view" in only else None
+    return emitted, merged, viewed
 
 
 def parse(arguments):
@@ -162,14 +165,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mtbench") as folder:
         Python.cache = os.path.join(folder, "compiled")
         everyone = [Measured(python, folder) for python in pythons]
-        emitted, merged = measure(everyone, only, options, two_cores, folder)
+        emitted, merged, viewed = measure(everyone, only, options, two_cores, folder)
     lines = list(tables.legend(options.rounds))
     for measured in everyone:
         lines += measured.report()
     if emitted:
         lines += tables.emit(emitted)
     if merged:
-        lines += tables.merge(merged)
+        lines += tables.rows("Big traces: `mtrace merge`, `report` and `top`, the best of interleaved rounds", merged)
+    if viewed:
+        lines += tables.rows("The page of `mtrace view`, in headless browsers without a GPU", viewed)
     report = "\n".join(lines)
     if options.markdown:
         with open(options.markdown, "w") as f:
@@ -179,7 +184,7 @@ def main():
     if options.json:
         data = {"machine": {"cores": len(allowed), "kernel": platform.release(), "cpu": platform.machine()},
                 "rounds": options.rounds, "pythons": {m.python.title: m.data() for m in everyone}, "emit": emitted,
-                "merge": [row._asdict() for row in merged or []]}
+                "merge": [row._asdict() for row in merged or []], "view": [row._asdict() for row in viewed or []]}
         with open(options.json, "w") as f:
             json.dump(data, f, indent=1)
 

@@ -131,17 +131,18 @@ def emit(found):
                      [["%s ns" % spread(figure(found[key])) for key in ("clock_ns", "chunk_there_ns", "everything_ns")]])
 
 
-def merge(found):
-    yield "### Big traces: `mtrace merge`, `report` and `top`, the best of interleaved rounds"
+def rows(title, found):
+    """Of merge.Row."""
+    yield "### " + title
     yield ""
-    rows = []
+    lines = []
     for row in found:
         target, mark = "", ""
         if row.target is not None:
             met = row.value <= row.target if row.most else row.value >= row.target
             target, mark = "%s %g" % ("≤" if row.most else "≥", row.target), "ok" if met else "**SHORT**"
-        rows.append([row.what, ("%s %s" % (number(row.value), row.unit)).strip(), target, mark])
-    yield from table(["", "figure", "target", ""], rows)
+        lines.append([row.what, ("%s %s" % (number(row.value), row.unit)).strip(), target, mark])
+    yield from table(["", "figure", "target", ""], lines)
 
 
 def legend(rounds):

@@ -23,7 +23,7 @@ static const char summary[] =
     ".trace file or a directory with such files; they may still be growing. The page is a private file in\n"
     "$TMPDIR or /tmp, whose name is printed, and $BROWSER or xdg-open opens it.";
 
-/* A browser has 16 bytes for a call, so this is half a gigabyte there. */
+/* A browser has 16 bytes for a call, and levels of detail: about a gigabyte. */
 #define MAX_EVENTS UINT64_C(50000000)
 
 static struct mt_slice_options slicing; /* wrong usage leaves without freeing it */

@@ -1,4 +1,4 @@
-/* slice_options.h - the options by which merge, report and diff take a part of what was recorded.
+/* slice_options.h - the options by which merge, view, report and diff take a part of what was recorded.
  *
  *     static struct mt_slice_options slicing;
  *     const struct mt_option options[] = {..., MT_SLICE_OPTIONS(slicing), {0}};

@@ -19,6 +19,8 @@
 /* Of shorter tracks several share a block. */
 #define OWN_BLOCK_SYMBOLS (16u << 10)
 #define MAX_VARINT_BYTES 10u
+/* In the page a function has 24 bits beside a call's flags. */
+#define MAX_FUNCS (1u << 24)
 
 #define BEGIN_FLAGS (MT_EVENT_REOPENED | MT_EVENT_RESUME)
 #define END_FLAGS (MT_EVENT_SUSPEND | MT_EVENT_EXCEPTION | MT_EVENT_REPAIRED | MT_EVENT_CUT)
@@ -271,6 +273,8 @@ static void free_view(struct view *view)
 static enum mt_status begin(const struct mt_job *job, struct mt_buf *out, void **state)
 {
     uint32_t n_tracks = job->timeline->n_tracks;
+    if (job->timeline->n_funcs > MAX_FUNCS)
+        return MT_LIMIT;
     struct view *view = calloc(1, sizeof *view);
     if (!view)
         return MT_NOMEM;

@@ -48,9 +48,9 @@ function putWords() {
   sayCurrent();
 }
 
-// The arrows.
+// The arrows, or the first of them.
 function putStarts() {
-  document.getElementById('starts').replaceChildren(...model.arrows.map(([from, to, fromNs]) => {
+  document.getElementById('starts').replaceChildren(...model.arrows.slice(0, 2000).map(([from, to, fromNs]) => {
     const [parent, child] = [model.trackOf.get(from), model.trackOf.get(to)];
     return element('li', {textContent: shorten(titleOfProcess(parent.process), 200) + ', ' + shorten(titleOfTrack(parent), 200) +
       ' started ' + shorten(titleOfProcess(child.process), 200) + ' at ' + formatTime(fromNs, 1)});

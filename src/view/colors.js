@@ -43,12 +43,12 @@ function fillOf(func) {
   if (funcs.isC(func))
     return theme.isDark ? pixelOfHsl(215, 0.10, 0.30 + 0.07 * own) : pixelOfHsl(215, 0.16, 0.80 + 0.07 * own);
   const hue = (place % 24) * 15 + (own - 0.5) * 12;
-  return theme.isDark ? pixelOfHsl(hue, 0.34 + 0.12 * own, 0.36 + 0.08 * own) : pixelOfHsl(hue, 0.44 + 0.12 * own, 0.71 + 0.08 * own);
+  return theme.isDark ? pixelOfHsl(hue, 0.34 + 0.12 * own, 0.36 + 0.08 * own) : pixelOfHsl(hue, 0.38 + 0.12 * own, 0.72 + 0.08 * own);
 }
 
 function computeColors() {
   const css = getComputedStyle(document.documentElement);
-  for (const name of ['ground', 'panel', 'ink', 'faint', 'line', 'accent', 'loss', 'lane', 'range'])
+  for (const name of ['ground', 'panel', 'ink', 'faint', 'line', 'accent', 'loss', 'lane', 'range', 'match'])
     theme.css[name] = css.getPropertyValue('--' + name).trim();
   theme.ground = pixelOfCss(theme.css.ground);
   const n = model.head ? model.head.func_name.length : 0;

@@ -97,26 +97,53 @@ function drawRow(line, track, depth, colors) {
   else drawCalls(line, track, depth, colors, scale);
 }
 
-// Before a track's events are there, and where its lane is one line that shows long times.
-function drawOverview(line, track, colors) {
-  const {func, share, binNs} = model.overview, {bins} = model.head, first = track.index * bins;
-  for (let x = 0; x < screen.width; x++) {
-    const ns = nsOf((x + 0.5) / screen.ratio);
-    if (ns < 0) continue;
-    const bin = Math.floor(ns / binNs);
-    if (bin >= bins) return;
-    if (func[first + bin] >= 0) line[x] = mix(colors[func[first + bin]], theme.ground, 40 + 0.84 * share[first + bin] | 0);
+// Of a lane of one line: by pixel, which function is shown there, the innermost one; or -1. Of long times, and
+// before a track's events are there, the overview tells it.
+function coverOf(lane) {
+  const {track} = lane, cover = new Int32Array(screen.width).fill(-1), scale = nsPerPixel() / screen.ratio;
+  if (!track.isReady || scale >= model.overview.binNs) {
+    const {bins} = model.head, first = track.index * bins;
+    for (let x = 0; x < cover.length; x++) {
+      const bin = Math.floor((view.from + (x + 0.5) * scale) / model.overview.binNs);
+      if (bin >= 0 && bin < bins) cover[x] = model.overview.func[first + bin];
+    }
+    return cover;
+  }
+  for (let depth = 0; depth < nRows(track); depth++) coverRow(cover, track, depth, scale);
+  return cover;
+}
+
+function coverRow(cover, track, depth, scale) {
+  const level = levelFor(track, depth, scale), {start, func} = level || track, {from} = view, over = view.to;
+  const n = level ? start.length : track.offsets[depth + 1];
+  let i = level ? Math.max(0, firstAfter(start, 0, n, from) - 1) : firstEndingAfter(track, depth, from);
+  for (; i < n && start[i] < over; i++) {
+    const a = (start[i] - from) / scale, b = ((level ? level.end[i] : endAt(track, i)) - from) / scale;
+    if (b - a < 2) {
+      if (b > 0) cover[a < 0 ? 0 : a | 0] = func[i] & FUNC_MASK;
+    } else if (b > 0) {
+      cover.fill(func[i] & FUNC_MASK, a < 0 ? 0 : a | 0, b | 0);
+    }
+  }
+}
+
+function drawCover(line, lane, colors) {
+  const cover = lane.cover = coverOf(lane);
+  const isRough = !lane.track.isReady || nsPerPixel() / screen.ratio >= model.overview.binNs;
+  const {bins} = model.head, {share, binNs} = model.overview, scale = nsPerPixel() / screen.ratio;
+  for (let x = 0; x < cover.length; x++) {
+    if (cover[x] < 0) continue;
+    const color = colors[cover[x]];
+    if (!isRough) line[x] = color;
+    else line[x] = mix(color, theme.ground, 40 + 0.84 * share[lane.track.index * bins + Math.floor((view.from + (x + 0.5) * scale) / binNs)] | 0);
   }
 }
 
 function drawLine(line, lane, depth, colors) {
-  const {track} = lane;
-  if (!track.isReady || (isSummary(lane) && nsPerPixel() >= model.overview.binNs)) {
-    if (!depth) drawOverview(line, track, colors);
-  } else if (isSummary(lane)) {
-    for (let d = 0; d < nRows(track); d++) drawRow(line, track, d, colors); // the innermost stays
+  if (isSummary(lane) || !lane.track.isReady) {
+    if (!depth) drawCover(line, lane, colors);
   } else {
-    drawRow(line, track, depth, colors);
+    drawRow(line, lane.track, depth, colors);
   }
 }
 

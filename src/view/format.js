@@ -17,7 +17,8 @@ function formatDuration(ns) {
 // A time of the timeline, exact to `step` ns: "1.234 567 s".
 function formatTime(ns, step) {
   const [size, unit] = NS_UNITS.find(([s]) => Math.abs(ns) >= s) || NS_UNITS[3];
-  const decimals = Math.max(0, Math.min(Math.ceil(Math.log10(size / step) - 1e-9), Math.round(Math.log10(size))));
+  const needed = Math.max(0, Math.ceil(Math.log10(size / step) - 1e-9));
+  const decimals = Math.min(needed > 3 ? 3 * Math.ceil(needed / 3) : needed, Math.round(Math.log10(size)));
   const [whole, fraction] = (ns / size).toFixed(decimals).split('.');
   const grouped = fraction ? '.' + fraction.replace(/(\d{3})(?=\d)/g, '$1\u2009') : '';
   return formatCount(whole) + grouped + '\u00a0' + unit;

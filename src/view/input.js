@@ -362,6 +362,7 @@ function listenToFlame() {
 function showHelp(isShown) {
   const help = document.getElementById('help');
   help.hidden = !isShown;
+  for (const other of document.body.children) other.inert = isShown && other !== help;
   if (isShown) document.getElementById('help-close').focus();
   else screen.canvas.focus();
 }

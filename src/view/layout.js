@@ -8,6 +8,7 @@ const view = {
   width: 1, height: 1, // CSS pixels of the timeline, without the gutter
   scroll: 0,
   lanes: [], contentHeight: 0,
+  laneOf: new Map(), // by track and by process
   current: 0, // lane that the keyboard is on
   picked: null, // {track, index}: the call that was clicked
   range: null, // {from, to}: the selection
@@ -85,6 +86,7 @@ function buildLanes() {
     }
   }
   view.lanes = lanes;
+  view.laneOf = new Map(lanes.map(lane => [lane.track || lane.process || lane, lane]));
   view.contentHeight = y + 8;
   view.current = Math.min(view.current, Math.max(0, lanes.length - 1));
 }
@@ -110,7 +112,7 @@ function laneAt(y) {
 }
 
 function laneOfTrack(track) {
-  return view.lanes.find(lane => lane.kind === 'track' && lane.track === track);
+  return view.laneOf.get(track);
 }
 
 // A lane's next state: one line, up to 12 rows, all rows.

@@ -128,8 +128,10 @@ function allDecoded() {
     drawTimeline();
     drawMap();
     putWords();
-    document.body.dataset.ready = 'yes';
-    performance.mark('ready');
+    setTimeout(() => {
+      performance.mark('ready');
+      document.body.dataset.ready = 'yes';
+    }, 0);
   });
 }
 
@@ -174,10 +176,11 @@ async function start() {
   listen();
   drawTimeline();
   drawMap();
-  document.body.dataset.overview = 'yes';
-  performance.mark('overview');
   // So that it is on the screen before anything else is done.
-  requestAnimationFrame(() => setTimeout(decodeAll, 0));
+  requestAnimationFrame(() => setTimeout(() => {
+    performance.mark('overview');
+    decodeAll();
+  }, 0));
 }
 
 start().catch(error => fail(String(error.message || error)));

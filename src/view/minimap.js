@@ -37,6 +37,7 @@ function drawMap() {
   context.save();
   context.translate(GUTTER, 0);
   drawBusy(context);
+  drawMatches(context);
   drawWindow(context);
   drawAxis(context);
   context.restore();
@@ -57,6 +58,13 @@ function drawBusy(context) {
     if (busy) context.fillRect(x, MAP_HEIGHT - 2 - (MAP_HEIGHT - 6) * busy / most, 1, (MAP_HEIGHT - 6) * busy / most);
   }
   context.globalAlpha = 1;
+}
+
+// Where what is searched for begins.
+function drawMatches(context) {
+  if (!screen.filter) return;
+  context.fillStyle = theme.css.match;
+  for (let i = 0; i < SEARCH_BINS; i++) if (search.bins[i]) context.fillRect(Math.floor(i / SEARCH_BINS * view.width), MAP_HEIGHT - 9, 1.5, 8);
 }
 
 function drawWindow(context) {

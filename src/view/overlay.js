@@ -99,35 +99,12 @@ function markCall(context, flags, a, b, x1, y) {
   }
 }
 
-// Of a lane of one line: by pixel, the function that is shown there, or -1.
-function coverOf(lane) {
-  const {track} = lane, cover = new Int32Array(Math.ceil(view.width)).fill(-1), scale = nsPerPixel();
-  if (!track.isReady || scale >= model.overview.binNs) {
-    const {bins} = model.head, first = track.index * bins;
-    for (let x = 0; x < cover.length; x++) {
-      const bin = Math.floor(nsOf(x + 0.5) / model.overview.binNs);
-      if (bin >= 0 && bin < bins) cover[x] = model.overview.func[first + bin];
-    }
-    return cover;
-  }
-  for (let depth = 0; depth < nRows(track); depth++) {
-    const level = levelFor(track, depth, scale), {start, func} = level || track;
-    const end = level ? level.start.length : track.offsets[depth + 1];
-    const first = level ? Math.max(0, firstAfter(start, 0, end, view.from) - 1) : firstEndingAfter(track, depth, view.from);
-    for (let i = first; i < end && start[i] < view.to; i++) {
-      const a = xOf(start[i]), b = xOf(level ? level.end[i] : endAt(track, i));
-      if (b - a >= 1) cover.fill(func[i] & FUNC_MASK, Math.max(0, a), Math.max(0, b));
-      else if (a >= 0) cover[a | 0] = -1;
-    }
-  }
-  return cover;
-}
-
+// What drawCover has left.
 function labelLane(context, lane, state) {
-  const cover = coverOf(lane), y = rowY(lane, 0) - view.scroll;
-  for (let a = 0, b; a < cover.length; a = b) {
+  const {cover} = lane, y = rowY(lane, 0) - view.scroll, least = LABEL_WIDTH * screen.ratio;
+  for (let a = 0, b; cover && a < cover.length; a = b) {
     for (b = a + 1; b < cover.length && cover[b] === cover[a]; b++);
-    if (cover[a] >= 0 && b - a >= LABEL_WIDTH) labelCall(context, cover[a], a, b, y, state);
+    if (cover[a] >= 0 && b - a >= least) labelCall(context, cover[a], a / screen.ratio, b / screen.ratio, y, state);
   }
 }
 
@@ -171,13 +148,19 @@ function drawLosses(context, lanes) {
       context.globalAlpha = 1;
       context.fillStyle = hatch(context, theme.css.loss);
       context.fillRect(a, lane.y - view.scroll + 1, b - a, lane.h - 2);
-      if (b - a > 80) {
-        context.font = BOLD;
-        context.fillStyle = theme.css.ink;
-        context.fillText(lossText(loss), Math.max(a, 0) + 6, lane.y - view.scroll + 14);
-      }
+      if (b - a > 80 && lane.kind === 'track') labelLoss(context, lossText(loss), Math.max(a, 0) + 4, lane.y - view.scroll + 4);
     }
   }
+}
+
+function labelLoss(context, text, x, y) {
+  context.font = FONT;
+  context.fillStyle = theme.css.ground;
+  context.globalAlpha = 0.9;
+  context.fillRect(x, y, context.measureText(text).width + 10, 15);
+  context.globalAlpha = 1;
+  context.fillStyle = theme.css.loss;
+  context.fillText(text, x + 5, y + 11.5);
 }
 
 function lossText(loss) {
@@ -200,7 +183,7 @@ function drawRange(context) {
 function arrowEnd(index, ns) {
   const track = model.trackOf.get(index), lane = laneOfTrack(track);
   if (!lane) {
-    const head = view.lanes.find(l => l.kind === 'process' && l.process === track.process);
+    const head = view.laneOf.get(track.process);
     return head ? head.y + head.h / 2 : null;
   }
   if (isSummary(lane) || !track.isReady) return lane.y + lane.h / 2;

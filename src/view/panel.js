@@ -127,6 +127,17 @@ function cellsOf(row) {
 
 function showStats() {
   if (!panel.walk) return;
+  if (panel.tab === 'flame') showFlame();
+  else showFunctions();
+}
+
+function showFlame() {
+  const n = panel.walk.rows().length;
+  setFlame(panel.walk);
+  setText('stats-note', noteOnStats(n, n) + (panel.walk.tree.isCut ? '; rare stacks are left out' : ''));
+}
+
+function showFunctions() {
   const rows = sortedRows();
   document.getElementById('rows').replaceChildren(...rows.slice(0, MAX_ROWS).map(row => element('tr', {}, cellsOf(row))));
   document.querySelectorAll('#functions th').forEach(head => {
@@ -134,9 +145,6 @@ function showStats() {
     else head.removeAttribute('aria-sort');
   });
   setText('stats-note', noteOnStats(Math.min(rows.length, MAX_ROWS), rows.length));
-  if (panel.tab === 'flame') setFlame(panel.walk);
-  if (panel.walk.tree.isCut && panel.tab === 'flame')
-    setText('stats-note', noteOnStats(rows.length, rows.length) + '; rare stacks are left out');
 }
 
 function buildHeads() {

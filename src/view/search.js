@@ -1,6 +1,7 @@
 // search.js - functions by name, and their calls in the order of time.
 
-const search = {text: '', count: 0, rank: 0, current: null, isRestricted: false};
+const SEARCH_BINS = 2048;
+const search = {text: '', count: 0, rank: 0, current: null, bins: null}; // bins of the minimap: 1 where a match begins
 
 // Which functions match: a part of the name or of the file, or with = before it the whole name. null:
 // nothing is searched for.
@@ -27,13 +28,26 @@ function countIn(track, filter, lo, hi) {
   return n;
 }
 
+// All of them; and where they are.
+function findIn(track, filter) {
+  const {func, start} = track, {bins} = search, scale = SEARCH_BINS / model.end;
+  let n = 0;
+  for (let i = 0; i < track.n; i++) {
+    if (!filter[func[i] & FUNC_MASK]) continue;
+    n++;
+    bins[start[i] * scale | 0] = 1;
+  }
+  return n;
+}
+
 function startSearch(text) {
   search.text = text;
   search.current = null;
   search.rank = search.count = 0;
+  search.bins = new Uint8Array(SEARCH_BINS + 1);
   screen.filter = matching(text);
   if (screen.filter && screen.filter.includes(1))
-    for (const track of model.tracks) if (track.isReady) search.count += countIn(track, screen.filter, 0, track.n);
+    for (const track of model.tracks) if (track.isReady) search.count += findIn(track, screen.filter);
   requestDraw();
   showSearch();
 }

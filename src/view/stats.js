@@ -2,7 +2,7 @@
 // come from one walk over the calls of all tracks, which is done piece by piece so that the page goes
 // on; a newer one ends it.
 
-const MAX_NODES = 200000, STEPS = 40000, PIECE_MS = 12;
+const MAX_NODES = 200000, STEPS = 40000, PIECE_MS = 40;
 const ROOT = 0, NO_NODE = -1;
 
 // A tree of stacks: node n has a function and a parent, and what was measured. Children are found by a
@@ -26,6 +26,7 @@ class Tree {
     this.total = grow(this.total, Float64Array);
     this.self = grow(this.self, Float64Array);
     this.calls = grow(this.calls, Float64Array);
+    this.latest = grow(this.latest, Int32Array); // the child that was looked for last; 0: none
   }
   add(parent, func) {
     if (this.n === this.func.length) this.room(2 * this.n);
@@ -42,7 +43,13 @@ class Tree {
     }
   }
   child(parent, func) {
-    if (parent === NO_NODE) return NO_NODE;
+    const latest = this.latest[parent];
+    if (latest && this.func[latest] === func) return latest;
+    const node = this.otherChild(parent, func);
+    if (node !== NO_NODE) this.latest[parent] = node;
+    return node;
+  }
+  otherChild(parent, func) {
     const slot = this.slotOf(parent, func);
     if (this.slots[slot] !== NO_NODE) return this.slots[slot];
     if (this.n >= MAX_NODES) {
@@ -81,43 +88,46 @@ class Walk {
     return true;
   }
 
-  // Some steps, each into a call or out of one. True: the track is done.
+  // Some steps, each into a call or out of one. True: the track is done. As in decode.js, one loop.
   steps(n) {
-    const {track, from, to, next, node, funcs: open, until, tree} = this, {start, offsets} = track;
-    const rows = nRows(track);
-    let {depth} = this;
+    const {track, from, to, next, node, funcs, until, tree, open, self, total, calls} = this;
+    const {start, dur, func: words, offsets, long} = track, rows = nRows(track);
+    let {depth, nCalls} = this, isDone = false;
     for (; n > 0; n--) {
       const index = next[depth];
       const isIn = depth < rows && index < offsets[depth + 1] && start[index] < to && (!depth || start[index] < until[depth - 1]);
       if (!isIn) {
-        if (!depth) return true;
-        depth--;
-        this.open[open[depth]]--;
+        if (!depth) {
+          isDone = true;
+          break;
+        }
+        open[funcs[--depth]]--;
         continue;
       }
-      next[depth]++;
-      const func = funcAt(track, index), time = Math.min(endAt(track, index), to) - Math.max(start[index], from);
-      const at = tree.child(node[depth], func);
-      this.self[func] += time;
-      if (depth) this.self[open[depth - 1]] -= time;
-      if (this.open[func]++ === 0) this.total[func] += time;
-      if (!(flagsAt(track, index) & FLAG.REOPENED)) {
-        this.calls[func]++;
-        this.nCalls++;
-        if (at !== NO_NODE) tree.calls[at]++;
-      }
+      next[depth] = index + 1;
+      const begin = start[index], end = begin + (dur[index] < LONG ? dur[index] : long.get(index));
+      const word = words[index], func = word & FUNC_MASK, time = (end < to ? end : to) - (begin > from ? begin : from);
+      const above = node[depth], at = above === NO_NODE ? NO_NODE : tree.child(above, func);
+      const isNew = word >>> FLAG_SHIFT & FLAG.REOPENED ? 0 : 1;
+      self[func] += time;
+      if (depth) self[funcs[depth - 1]] -= time;
+      if (open[func]++ === 0) total[func] += time;
+      calls[func] += isNew;
+      nCalls += isNew;
+      if (above !== NO_NODE) tree.self[above] -= time;
       if (at !== NO_NODE) {
         tree.total[at] += time;
         tree.self[at] += time;
+        tree.calls[at] += isNew;
       }
-      if (node[depth] !== NO_NODE) tree.self[node[depth]] -= time;
       if (!depth) tree.total[ROOT] += time;
       until[depth] = index + 1 < offsets[depth + 1] ? start[index + 1] : Infinity;
-      open[depth] = func;
+      funcs[depth] = func;
       node[++depth] = at;
     }
     this.depth = depth;
-    return false;
+    this.nCalls = nCalls;
+    return isDone;
   }
 
   // Until so many ms are over. True: all is done.

@@ -20,6 +20,8 @@ ln -s "$PYTHON" bin/python3
 ln -s "$PYTHON" .venv/bin/python
 ln -s "$MTRACE" bin/mtrace
 PATH=$work/bin:$PATH
+export TMPDIR=$work # pages without a name
+unset BROWSER DISPLAY WAYLAND_DISPLAY
 cat >app.py <<'TEXT'
 def work(n):
     return [sum(range(i)) for i in range(n)]
@@ -41,7 +43,7 @@ examples() {
 }
 
 n=0
-for document in "$top"/README.md "$top"/docs/{formats,slicing,report,top}.md "$top"/docs/man/*.1; do
+for document in "$top"/README.md "$top"/docs/{formats,slicing,report,top,view}.md "$top"/docs/man/*.1; do
   name=${document#"$top/"}
   while read -r line; do
     n=$((n + 1))

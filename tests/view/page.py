@@ -1,7 +1,9 @@
 """The page of `mtrace view` in headless Chromium, as from a disk: what it says, by the text that a screen
 reader gets, and what is on a screenshot. Whatever the page complains of, and whatever it asks for beside
 itself, is an error."""
+import atexit
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -82,31 +84,36 @@ class View:
         return read_png(self.page.screenshot())
 
 
-@contextlib.contextmanager
-def opened(path, dark=False, arguments=(), size=SIZE):
-    """A View of the page in that file, when all of it is drawn."""
+@functools.lru_cache(None)
+def chromium():
+    """One for all tests of a file."""
     os.environ.setdefault("HOME", os.environ.get("TEST_TMPDIR", "/tmp"))
-    chromium = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
+    program = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
+    playwright_ = playwright.sync_api.sync_playwright().start()
+    browser = playwright_.chromium.launch(executable_path=program, args=ARGUMENTS)
+    atexit.register(lambda: (browser.close(), playwright_.stop()))
+    return browser
+
+
+@contextlib.contextmanager
+def opened(path, dark=False, size=SIZE):
+    """A View of the page in that file, when all of it is drawn."""
     trouble, address = [], "file://" + os.path.abspath(path)
 
     def asked(request):
         if request.url != address and not request.url.startswith(("blob:", "data:")):
             trouble.append("asks for " + request.url)
 
-    with playwright.sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium, args=ARGUMENTS + list(arguments))
-        try:
-            page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
-            page.set_default_timeout(TIMEOUT_MS)
-            page.on("request", asked)
-            page.on("pageerror", lambda error: trouble.append("error: %s" % error))
-            page.on("console", lambda message: trouble.append("console: " + message.text))
-            page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
-            page.goto(address, timeout=TIMEOUT_MS)
-            page.wait_for_selector("body[data-ready]", state="attached")
-            yield View(page)
-        finally:
-            browser.close()
+    with contextlib.closing(chromium().new_context(viewport=size, color_scheme="dark" if dark else "light")) as context:
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        page.on("request", asked)
+        page.on("pageerror", lambda error: trouble.append("error: %s" % error))
+        page.on("console", lambda message: trouble.append("console: " + message.text))
+        page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
+        page.goto(address, timeout=TIMEOUT_MS)
+        page.wait_for_selector("body[data-ready]", state="attached")
+        yield View(page)
     if trouble:
         raise AssertionError("the page: %s" % trouble)
 
