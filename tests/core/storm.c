@@ -159,7 +159,7 @@ static void fork_one(enum fork_kind kind, bool may_use_libc)
     mt_store_release(&storm->pids[at], mt_os_pid());
     n_threads = 1;
     if (become_writer())
-        live(false, may_use_libc && fork_seen(kind));
+        live(false, may_use_libc && fork_seen(kind) && !LAB_TSAN); /* which has no threads there */
     _exit(0);
 }
 
@@ -199,7 +199,7 @@ static void long_silence(void)
 static void do_something_else(bool may_use_libc)
 {
     switch (any(16)) {
-    case 0: fork_one(may_use_libc ? FORK_LIBC : FORK_RAW, may_use_libc); break;
+    case 0: fork_one(may_use_libc || LAB_TSAN ? FORK_LIBC : FORK_RAW, may_use_libc); break;
     case 1:
         fork_one((enum fork_kind)(1 + any(N_FORK_KINDS_OF_THREADS)) % N_FORK_KINDS_OF_THREADS,
                  may_use_libc);
