@@ -43,6 +43,7 @@ def _launcher_test_impl(ctx):
     lines += ['export %s="$root/%s/%s"' % (k, here, v) for k, v in ctx.attr.paths.items()]
     # Here and not by --test_env: Bazel's own shells would be given it too.
     lines.append('[ -z "${MTRACE_TEST_PRELOAD-}" ] || export LD_PRELOAD="$MTRACE_TEST_PRELOAD"')
+    lines.append("unset MTRACE_TEST_PRELOAD")  # no variable of ours for what is tested
     lines.append('cd "$root/%s"' % here)
     lines.append('exec %s "$@"' % " ".join([_quote(word.format(**words)) for word in ctx.attr.command]))
     launcher = ctx.actions.declare_file(ctx.label.name)
