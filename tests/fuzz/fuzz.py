@@ -9,8 +9,8 @@ TARGET is one of targets.c, or "all": one after the other.  Flags go to libFuzze
 something new) and below it in crashes/.  The exit status is 1 if there was a crash.
 
 --keep puts into tests/fuzz/corpus as few of the inputs found as reach every line that all of them reach
-together: TARGET.txt, or scripts.txt for all targets that take scripts.  Name those together, or "all". The
-lines above the generated ones are kept: written by hand, or once a fault.
+together: TARGET.txt, or scripts.txt for all targets that take scripts.  With "all", what was there and reaches
+nothing new any more is dropped, but for the lines above the generated ones: written by hand, or once a fault.
 """
 import os
 import re
@@ -26,6 +26,7 @@ MAX_LEN = {"header": 1200, "trace": 40960, "records": 4096, "definitions": 4096}
 MAX_LEN_OF_SCRIPTS = 1500
 # A reader's time and memory are bounded by its input.
 LIMITS = ["-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=600"]
+MAX_CORPUS_BYTES = 60000
 GENERATED = "# What the fuzzer found: tests/fuzz/fuzz.py --keep"
 
 
@@ -94,12 +95,23 @@ def fuzz(target, flags):
         return libfuzzer(target, flags + ["-artifact_prefix=%s/" % crashes, found, seeds])
 
 
-def keep(target, is_first):
-    """is_first: what was generated before is only kept where it still reaches something."""
+def shortest(lines):
+    """As many of them as a file of the tree may hold."""
+    kept, n_bytes = [], 0
+    for line in sorted(lines, key=len):
+        n_bytes += len(line) + 1
+        if n_bytes > MAX_CORPUS_BYTES:
+            break
+        kept.append(line)
+    return sorted(kept)
+
+
+def keep(target, anew):
+    """anew: what was generated before is only kept where it still reaches something."""
     by_hand, generated = read_corpus(target)
     with tempfile.TemporaryDirectory() as top:
         few, more = os.path.join(top, "few"), os.path.join(top, "more")
-        write_inputs(target, few, by_hand + ([] if is_first else generated))
+        write_inputs(target, few, by_hand + ([] if anew else generated))
         write_inputs(target, more, generated)
         found = os.path.join(CACHE, target)
         folders = [more] + ([found] if os.path.isdir(found) else [])
@@ -110,7 +122,7 @@ def keep(target, is_first):
         for name in os.listdir(few):
             with open(os.path.join(few, name), "rb") as f:
                 lines.add(pack(target, f.read()))
-    lines = sorted(line for line in lines - set(by_hand) if line and not line.startswith("#"))
+    lines = shortest(line for line in lines - set(by_hand) if line and not line.startswith("#"))
     with open(corpus_path(target), "w", encoding="latin-1") as f:
         f.write("".join(line + "\n" for line in by_hand + [GENERATED] + lines))
     print("%s: %d inputs" % (corpus_path(target), len(lines)))
@@ -130,8 +142,8 @@ def main():
     for name in names:
         print("fuzz: %s" % name, flush=True)
         if "--keep" in sys.argv:
-            is_first = all(corpus_path(name) != corpus_path(n) for n in names[:names.index(name)])
-            status = keep(name, is_first)
+            before = [corpus_path(n) for n in names[:names.index(name)]]
+            status = keep(name, names == known and corpus_path(name) not in before)
         else:
             status = fuzz(name, flags)
         worst = max(worst, min(abs(status), 1))
