@@ -11,6 +11,10 @@ trap 'cd /; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 n_wrong=0
 
+# With a sanitizer's runtime preloaded (.bazelrc) these would be stopped by faults of their own.
+dd() { env -u LD_PRELOAD dd "$@"; }
+groff() { env -u LD_PRELOAD groff "$@"; }
+
 # same WHAT GOT WANTED
 same() {
   if [ "$2" != "$3" ]; then

@@ -149,8 +149,8 @@ same "the notes are gone, but not an older one" "$(echo ./*.untraced)" ./old.1.u
 # --- losses
 fresh
 run_any sh -c "$PYTHON ../work.py 5; $PYTHON ../work.py 5; for file in *.trace; do
-  printf '\007' | dd of=\$file bs=1 seek=256 conv=notrunc status=none  # header.n_lost
-  printf '\001' | dd of=\$file bs=1 seek=264 conv=notrunc status=none  # header.loss_reason
+  printf '\007' | env -u LD_PRELOAD dd of=\$file bs=1 seek=256 conv=notrunc status=none  # header.n_lost
+  printf '\001' | env -u LD_PRELOAD dd of=\$file bs=1 seek=264 conv=notrunc status=none  # header.loss_reason
 done"
 has "a loss" "$(cat err.txt)" "lost      14 events in 2 processes: no space left on the device"
 fresh

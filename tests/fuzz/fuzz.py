@@ -8,8 +8,9 @@ TARGET is one of targets.c, or "all": one after the other.  Flags go to libFuzze
 -max_total_time, 60 seconds each.  What is found stays in ~/.cache/mtrace/fuzz/TARGET (inputs that reach
 something new) and below it in crashes/.  The exit status is 1 if there was a crash.
 
---keep puts into tests/fuzz/corpus/TARGET.txt as few of the inputs found as reach every line that all of them
-reach together.  The lines there that follow a comment are kept: each was once a fault.
+--keep puts into tests/fuzz/corpus as few of the inputs found as reach every line that all of them reach
+together: TARGET.txt, or scripts.txt for all targets that take scripts.  With "all", what was there and reaches
+nothing new any more is dropped, but for the lines above the generated ones: written by hand, or once a fault.
 """
 import os
 import re
@@ -25,6 +26,7 @@ MAX_LEN = {"header": 1200, "trace": 40960, "records": 4096, "definitions": 4096}
 MAX_LEN_OF_SCRIPTS = 1500
 # A reader's time and memory are bounded by its input.
 LIMITS = ["-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=600"]
+MAX_CORPUS_BYTES = 60000
 GENERATED = "# What the fuzzer found: tests/fuzz/fuzz.py --keep"
 
 
@@ -54,24 +56,23 @@ def unpack(target, line):
                     for word in line.split())
 
 
-def corpus_path(name):
-    return os.path.join(HERE, "corpus", name + ".txt")
+def corpus_path(target):
+    return os.path.join(HERE, "corpus", (target if is_words(target) else "scripts") + ".txt")
 
 
-def read_corpus(name):
-    """All lines, and those before what is generated."""
+def read_corpus(target):
+    """The lines written by hand, with their comments, and the generated ones."""
     try:
-        with open(corpus_path(name), encoding="latin-1") as f:
+        with open(corpus_path(target), encoding="latin-1") as f:
             lines = f.read().split("\n")[:-1]
     except FileNotFoundError:
         return [], []
-    return lines, lines[:lines.index(GENERATED)] if GENERATED in lines else lines
+    at = lines.index(GENERATED) if GENERATED in lines else len(lines)
+    return lines[:at], lines[at + 1:]
 
 
-def seed(target, folder):
-    """Writes the inputs of the tree into a folder."""
+def write_inputs(target, folder, lines):
     os.makedirs(folder, exist_ok=True)
-    lines = read_corpus(target)[0] + ([] if is_words(target) else read_corpus("scripts")[0])
     for i, line in enumerate(lines):
         if line and not line.startswith("#"):
             with open(os.path.join(folder, "%04d" % i), "wb") as f:
@@ -90,18 +91,30 @@ def fuzz(target, flags):
     os.makedirs(found, exist_ok=True)
     os.makedirs(crashes, exist_ok=True)
     with tempfile.TemporaryDirectory() as seeds:
-        seed(target, seeds)
+        write_inputs(target, seeds, sum(read_corpus(target), []))
         return libfuzzer(target, flags + ["-artifact_prefix=%s/" % crashes, found, seeds])
 
 
-def keep(target):
-    _, kept = read_corpus(target)
+def shortest(lines):
+    """As many of them as a file of the tree may hold."""
+    kept, n_bytes = [], 0
+    for line in sorted(lines, key=len):
+        n_bytes += len(line) + 1
+        if n_bytes > MAX_CORPUS_BYTES:
+            break
+        kept.append(line)
+    return sorted(kept)
+
+
+def keep(target, anew):
+    """anew: what was generated before is only kept where it still reaches something."""
+    by_hand, generated = read_corpus(target)
     with tempfile.TemporaryDirectory() as top:
-        seeds, few = os.path.join(top, "seeds"), os.path.join(top, "few")
-        os.makedirs(few)
-        seed(target, seeds)
+        few, more = os.path.join(top, "few"), os.path.join(top, "more")
+        write_inputs(target, few, by_hand + ([] if anew else generated))
+        write_inputs(target, more, generated)
         found = os.path.join(CACHE, target)
-        folders = [seeds] + ([found] if os.path.isdir(found) else [])
+        folders = [more] + ([found] if os.path.isdir(found) else [])
         # Which lines are reached, not how often: few are enough then.
         if libfuzzer(target, ["-merge=1", "-use_counters=0", few] + folders) != 0:
             return 1
@@ -109,10 +122,9 @@ def keep(target):
         for name in os.listdir(few):
             with open(os.path.join(few, name), "rb") as f:
                 lines.add(pack(target, f.read()))
-    known = kept + ([] if is_words(target) else read_corpus("scripts")[0])
-    lines = sorted(line for line in lines - set(known) if line and not line.startswith("#"))
+    lines = shortest(line for line in lines - set(by_hand) if line and not line.startswith("#"))
     with open(corpus_path(target), "w", encoding="latin-1") as f:
-        f.write("".join(line + "\n" for line in kept + [GENERATED] + lines))
+        f.write("".join(line + "\n" for line in by_hand + [GENERATED] + lines))
     print("%s: %d inputs" % (corpus_path(target), len(lines)))
     return 0
 
@@ -126,9 +138,14 @@ def main():
     if not any(f.startswith("-max_total_time") or f.startswith("-runs") for f in flags):
         flags.append("-max_total_time=60")
     worst = 0
-    for name in known if "all" in names else names:
+    names = known if "all" in names else names
+    for name in names:
         print("fuzz: %s" % name, flush=True)
-        status = keep(name) if "--keep" in sys.argv else fuzz(name, flags)
+        if "--keep" in sys.argv:
+            before = [corpus_path(n) for n in names[:names.index(name)]]
+            status = keep(name, names == known and corpus_path(name) not in before)
+        else:
+            status = fuzz(name, flags)
         worst = max(worst, min(abs(status), 1))
     sys.exit(worst)
 

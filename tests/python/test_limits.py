@@ -4,6 +4,7 @@ import glob
 import os
 import subprocess
 import sys
+import unittest
 
 from tests.python import harness, tracefile
 
@@ -185,6 +186,7 @@ for t in threads: t.start()
         self.assertGreater(trace.n_lost, 0)
         self.assertGreaterEqual(self.ends([trace], "f") + trace.n_lost, 2 * 30010)
 
+    @unittest.skipIf(harness.SANITIZED, "a sanitizer does not start with so little address space")
     def test_from_the_start(self):
         """ulimit -v so tight that the interpreter just runs: it does so traced, or its own
         MemoryError looks the same."""
