@@ -27,7 +27,7 @@ class Run:
 def environment():
     """Without what the caller has of Python and of mtrace; one seed, for names of tests as well."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("PYTHON", "MTRACE_", "TEST_", "BUILD_", "RUNFILES")) and k not in ("MTRACE", "LD_PRELOAD")}
+           if not k.startswith(("PYTHON", "MTRACE_", "TEST_", "BUILD_", "RUNFILES")) and k != "MTRACE"}
     env["MTRACE_HOME"] = os.environ["MTRACE_HOME"]
     env["PYTHONHASHSEED"] = "0"
     # Tests of shells, terminals and messages depend on them.
