@@ -21,7 +21,8 @@ for name in os.listdir(folder) if folder else ():
         names[name[:-3]] = []
     elif os.path.exists(os.path.join(path, "__init__.py")):
         names[name] = sorted(n[:-3] for n in os.listdir(path) if n.startswith("test_") and n.endswith(".py"))
-print(json.dumps([sys.executable, list(sys.version_info[:3]), bool(sysconfig.get_config_var("Py_GIL_DISABLED")), folder, names]))
+gil_disabled = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+print(json.dumps([sys.executable, list(sys.version_info[:3]), gil_disabled, folder, names]))
 """
 
 # How a version can be recorded: options of `mtrace run`.
