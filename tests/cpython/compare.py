@@ -16,7 +16,8 @@ import threading
 
 from tests.cpython import files, interpreters, job, known, verdict
 
-COLUMNS = ("CPython", "engine", "files", "tests", "same", "explained", "unstable", "different", "trace faults", "events")
+COLUMNS = ("CPython", "engine", "files", "tests", "same", "explained", "unstable", "different", "trace faults",
+           "events")
 
 
 def indented(text, n_lines=30):
@@ -144,11 +145,14 @@ def arguments(words):
     parser = argparse.ArgumentParser(prog="cpython", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--all", action="store_true", help="all files")
-    parser.add_argument("--python", action="append", metavar="EXE", help="this interpreter, not those found (repeatable)")
-    parser.add_argument("--testdir", default="", metavar="DIR", help="the test files in this folder, not CPython's installed ones")
+    parser.add_argument("--python", action="append", metavar="EXE",
+                        help="this interpreter, not those found (repeatable)")
+    parser.add_argument("--testdir", default="", metavar="DIR",
+                        help="the test files in this folder, not CPython's installed ones")
     parser.add_argument("--engine", action="append", help="setprofile, monitoring, frame or all-calls (repeatable)")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="runs at a time")
-    parser.add_argument("--limit", type=float, default=900, help="seconds for a file untraced; traced it may take twice that")
+    parser.add_argument("--limit", type=float, default=900,
+                        help="seconds for a file untraced; traced it may take twice that")
     parser.add_argument("-u", "--use", default="", help="resources, as of regrtest: cpu,subprocess,network,...")
     parser.add_argument("--keep", action="store_true", help="keep the folders with outcomes and traces")
     options = parser.parse_args(words)
@@ -174,7 +178,8 @@ def compare(options):
 
 def main(words):
     comparison = compare(arguments(words))
-    print("\n" + "\n".join(["Without explanation:"] + comparison.problems if comparison.problems else ["All is explained."]) + "\n")
+    print("\n" + "\n".join(["Without explanation:", *comparison.problems] if comparison.problems else
+                           ["All is explained."]) + "\n")
     comparison.table()
     return 1 if comparison.problems else 0
 

@@ -39,7 +39,8 @@ if __name__ == "__main__":
 # Single tests that are not run, neither way: (file, pattern, first version, last version, why).
 IGNORED = (
     ("test__xxsubinterpreters", "test_in_thread", (3, 11), (3, 11), "does not end on 3.11.7, untraced"),
-    ("test_code", "test_invalid_bytecode", (3, 15), (3, 15), "crashes CPython under any profile function, and any tool of sys.monitoring"),
+    ("test_code", "test_invalid_bytecode", (3, 15), (3, 15),
+     "crashes CPython under any profile function, and any tool of sys.monitoring"),
 )
 
 

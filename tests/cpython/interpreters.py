@@ -21,7 +21,8 @@ for name in os.listdir(folder) if folder else ():
         names[name[:-3]] = []
     elif os.path.exists(os.path.join(path, "__init__.py")):
         names[name] = sorted(n[:-3] for n in os.listdir(path) if n.startswith("test_") and n.endswith(".py"))
-print(json.dumps([list(sys.version_info[:3]), bool(sysconfig.get_config_var("Py_GIL_DISABLED")), folder, names]))
+gil_disabled = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+print(json.dumps([sys.executable, list(sys.version_info[:3]), gil_disabled, folder, names]))
 """
 
 # How a version can be recorded: options of `mtrace run`.
@@ -38,14 +39,18 @@ CONTROLS = {"setprofile": "setprofile", "monitoring": "monitoring", "all-calls":
 
 
 class Python:
-    """One interpreter, with its tests or those of a folder. Raises LookupError if it has no tests of
-    its own at all, and so no regrtest."""
+    """One interpreter, with its tests or those of a folder. Raises LookupError if it does not run, or has no
+    tests of its own at all, and so no regrtest."""
 
     def __init__(self, exe, testdir=""):
-        done = subprocess.run([exe, "-c", _PROBE, testdir], stdout=subprocess.PIPE, universal_newlines=True,
-                              timeout=60, check=True)
-        version, self.free_threaded, self.folder, self._names = json.loads(done.stdout.splitlines()[-1])
-        self.exe, self.version, self.testdir = exe, tuple(version), testdir
+        try:
+            done = subprocess.run([exe, "-c", _PROBE, testdir], stdout=subprocess.PIPE, universal_newlines=True,
+                                  timeout=60, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise LookupError("%s does not run: %s" % (exe, str(error)[-80:]))
+        # Not a shim that starts it, whose environment would be another one.
+        self.exe, version, self.free_threaded, self.folder, self._names = json.loads(done.stdout.splitlines()[-1])
+        self.version, self.testdir = tuple(version), testdir
         self.title = "%d.%d.%d" % self.version + ("t" if self.free_threaded else "")
         if not self.folder:
             raise LookupError("CPython %s is installed without its tests%s" % (self.title, self.package()))

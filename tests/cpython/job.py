@@ -15,8 +15,9 @@ ENDS = {"0": "passed", "2": "failed", "3": "environment changed", "4": "no tests
 
 
 class Run:
-    """What became of it: file, what the file as a whole is called beside its tests; end, a word; outcomes, by test a list of (outcome, detail); open, the test in
-    which it ended; trouble, sentences about the traces; seconds; n_events; text, what it printed."""
+    """What became of it: file, what the file as a whole is called beside its tests; end, a word; outcomes,
+    by test a list of (outcome, detail); open, the test in which it ended; trouble, sentences about the
+    traces; seconds; n_events; text, what it printed."""
 
     def __init__(self, piece, end, outcomes, opened, text):
         self.file = piece + " (the file as a whole)"
@@ -27,7 +28,7 @@ class Run:
 def environment():
     """Without what the caller has of Python and of mtrace; one seed, for names of tests as well."""
     env = {k: v for k, v in os.environ.items()
-           if not k.startswith(("PYTHON", "MTRACE_", "TEST_", "BUILD_", "RUNFILES")) and k not in ("MTRACE", "LD_PRELOAD")}
+           if not k.startswith(("PYTHON", "MTRACE_", "TEST_", "BUILD_", "RUNFILES")) and k != "MTRACE"}
     env["MTRACE_HOME"] = os.environ["MTRACE_HOME"]
     env["PYTHONHASHSEED"] = "0"
     # Tests of shells, terminals and messages depend on them.

@@ -47,6 +47,9 @@ FILE = """
             if TRACED:
                 self.skipTest("is traced")
 
+        def test_skipped_anyway(self):
+            self.skipTest("always")
+
         def test_by_turns(self):
             # Which run of the file this is, of each way.
             path = os.environ["HOME"] + "/%d" % TRACED
@@ -98,12 +101,13 @@ class Compare(unittest.TestCase):
         self.assertEqual(len(remarks), 1, remarks)
         self.assertRegex(remarks[0], r"^test_by_turns: .*\(unstable\)$")
         self.assertEqual((n["files"], n["tests"], n["same"], n["unstable"], n["different"], n["trace faults"]),
-                         (1, 9, 3, 1, 5, 0))
+                         (1, 10, 4, 1, 5, 0))
         self.assertGreater(n["events"], 1000)
 
     def test_known_differences(self):
         rows = [known.known("test_example.Tests.test_%s" % name, "why") for name in
-                ("expected", "fails", "[os]*", "by_turns", "always")]
+                ("expected", "fails", "observed", "skips", "subtest", "by_turns", "always")] + [
+            known.known("test_example.Tests.test_skipped*", "why")]
         problems, remarks, n = self.compare(rows)
         self.assertEqual(problems, ["no longer different, take it out of known.py: test_always"])
         self.assertEqual([r.rpartition(": ")[2] for r in remarks], ["why"] * 6)
