@@ -289,13 +289,20 @@ static PyObject *tracer_stop(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(recording_doc, "recording()\n--\n\nTrue while this process is recorded.");
+PyDoc_STRVAR(recording_doc, "recording()\n--\n\nTrue while this process is recorded. Asked by an "
+                            "interpreter that is not, the file gets\na note of that.");
 
 static PyObject *tracer_recording(PyObject *self, PyObject *unused)
 {
+    static uint32_t noted;
     (void)self;
     (void)unused;
-    return PyBool_FromLong(mt_core_recording());
+    bool recording = mt_core_recording();
+    if (recording && PyInterpreterState_Get() != mt__interp && mt_add_relaxed(&noted, 1) == 0)
+        mt_core_note(MT_NOTE_UNTRACED,
+                     "there was another interpreter in this process; what it called "
+                     "was not recorded");
+    return PyBool_FromLong(recording);
 }
 
 PyDoc_STRVAR(file_id_doc, "file_id()\n--\n\nThe 16 bytes that name the present file; zeros: none.");

@@ -229,11 +229,13 @@ static int on_audit(const char *event, PyObject *args, void *data)
     (void)data;
     if (event[0] != 's' || the_hook == NULL || setting)
         return 0;
-    if (strcmp(event, "sys.setprofile") == 0) {
+    bool sets = strcmp(event, "sys.setprofile") == 0;
+    if ((!sets && strcmp(event, "sys.addaudithook") != 0) || PyInterpreterState_Get() != mt__interp)
+        return 0; /* another interpreter may have a GIL of its own, and not ours */
+    if (sets)
         look_later();
-    } else if (strcmp(event, "sys.addaudithook") == 0) {
+    else
         leave_threading();
-    }
     return 0;
 }
 
