@@ -199,6 +199,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     mt__c_functions = c_functions;
     mt__all_calls = all_calls && c_functions;
     mt__hide_open_calls = boot;
+    mt__begins_outside = chosen->engine == MT_ENGINE_FRAME;
     mt__code_set_home(home);
     enum mt_status status = mt_core_start(&config, &error);
     if (status != MT_OK) {
@@ -256,6 +257,7 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
     (void)unused;
     bool done = false;
     begin_turn();
+    mt__starting = true;
     if (!mt_core_recording() || active != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no file is open, or recording is on");
     } else if (chosen->start() != 0 && !fall_back()) {
@@ -265,6 +267,7 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
         active = chosen;
         done = true;
     }
+    mt__starting = false;
     end_turn();
     if (!done)
         return NULL;
