@@ -143,6 +143,16 @@ static inline PyObject *mt_frame_self(PyFrameObject *frame)
 #endif
 }
 
+/* Where in its code a frame is; changes whenever it goes on. */
+static inline int mt_frame_lasti(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    return PyFrame_GetLasti(frame);
+#else
+    return frame->f_lasti;
+#endif
+}
+
 static inline PyObject *mt_frame_globals(PyFrameObject *frame)
 {
 #if PY_VERSION_HEX < 0x030b0000

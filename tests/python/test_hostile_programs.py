@@ -34,14 +34,14 @@ class Signals(hostile.Case):
                     work()
                 except Alarm:
                     caught += 1
-            for _ in range(200):
+            for _ in range(100):
                 one()
             print(caught, called)
             """, nested=False):
-            self.assert_calls(run, {"handler": 200, "one": 200})
+            self.assert_calls(run, {"handler": 100, "one": 100})
             for name in "step", "leaf", "work":  # at the entry of a function CPython may leave out its begin
                 begins, ends = hostile.calls(run.traces, name)
-                self.assertTrue(ends - 200 <= begins <= ends, (name, begins, ends))
+                self.assertTrue(ends - 100 <= begins <= ends, (name, begins, ends))
 
 
 def twice(traces, names):
@@ -67,7 +67,7 @@ class AtTheEntry(harness.Case):
     and later): that call is not open yet when the handler has us state the open calls."""
     PROGRAM = """
         import os, signal, sys
-        todo = 60
+        todo = 40
         def h():
             return []
         def g():
@@ -88,7 +88,7 @@ class AtTheEntry(harness.Case):
         """
 
     def verify(self, traces, engine):
-        self.assertGreater(len(traces), 20)
+        self.assertGreater(len(traces), 15)
         self.assertEqual(twice(traces, {"f", "g", "h"}), [], engine)
         self.check()
 
@@ -314,8 +314,8 @@ class Switches(hostile.Case):
             step()
             print(__debug__, f.__doc__)
             """)
-        for switch in (["-O"], ["-OO"], ["-B"], ["-u"], ["-q"], ["-bb"], ["-W", "error"], ["-X", "faulthandler"],
-                       ["-X", "dev"], ["-X", "tracemalloc=5"], ["-X", "utf8"], ["-s"]):
+        for switch in (["-O"], ["-OO", "-B", "-u", "-q", "-bb", "-W", "error", "-s"], ["-X", "dev"],
+                       ["-X", "faulthandler", "-X", "tracemalloc=5", "-X", "utf8"]):
             for run in self.run_both(sys.executable, *switch, path, stderr=switch != ["-X", "dev"]):
                 n = 1 if switch[0].startswith("-O") else 2
                 self.assert_calls(run, {"f": 1, "step": n})

@@ -314,7 +314,7 @@ class Faults(hostile.Case):
             """):
             begins, ends = hostile.calls(run.traces, "step")
             self.assertEqual(begins, ends)
-            self.assertGreaterEqual(begins, 21)
+            self.assertGreaterEqual(begins, 20)
 
     def test_crash(self):
         """The handler of -X faulthandler prints what it prints; all calls before are there."""
