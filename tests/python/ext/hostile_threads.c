@@ -63,7 +63,7 @@ static PyObject *call_from_threads(PyObject *module, PyObject *args)
 
 /* ---- ends in the middle of a call */
 
-static void *call_once(void *argument)
+static void *call_on_thread(void *argument)
 {
     PyGILState_STATE state = PyGILState_Ensure();
     hostile_call(argument);
@@ -78,7 +78,7 @@ static PyObject *run_thread(PyObject *callable, int cancel)
     pthread_t thread;
     void *end = NULL;
     Py_BEGIN_ALLOW_THREADS;
-    pthread_create(&thread, NULL, call_once, callable);
+    pthread_create(&thread, NULL, call_on_thread, callable);
     if (cancel) {
         sem_wait(&waits);
         pthread_cancel(thread);
@@ -129,7 +129,7 @@ static PyObject *start_thread(PyObject *module, PyObject *callable)
     pthread_t thread;
     (void)module;
     Py_INCREF(callable);
-    pthread_create(&thread, NULL, call_once, callable);
+    pthread_create(&thread, NULL, call_on_thread, callable);
     pthread_detach(thread);
     Py_RETURN_NONE;
 }
