@@ -33,7 +33,8 @@ load("//third_party/python:defs.bzl", "python_test")
 # By the file's name without its suffix:
 #   size    "small" (a minute), "medium" (five, the default) or "large" (fifteen)
 #   tags    "no-sandbox" for what the sandbox forbids, "exclusive" for what must run alone
-#   pypi    True for the packages of //third_party/pypi:tests.txt, of the test's own CPython
+#   pypi    "tests" for the packages of //third_party/pypi:tests.txt, of the test's own CPython; "deep" for
+#           those of deep.txt, and the CPythons with a GIL
 TESTS = {
     # These change their user or mount something.  The sandbox of Bazel has one user, and its root may not.
     "test_containers": dict(tags = ["no-sandbox"]),
@@ -42,14 +43,17 @@ TESTS = {
     "test_hostile_limits": dict(tags = ["no-sandbox"]),
     "test_hostile_sandbox": dict(tags = ["no-sandbox"]),
     "test_hostile_start": dict(tags = ["no-sandbox"]),
-    "test_gunicorn": dict(pypi = True, tags = ["no-sandbox"]),
+    "test_gunicorn": dict(pypi = "tests", tags = ["no-sandbox"]),
+    "test_packages": dict(pypi = "deep"),
     "test_setuid": dict(tags = ["no-sandbox"]),
     # Chromium does not start with a sanitizer's runtime.
     "test_speedscope": dict(tags = ["browser"]),
     "test_trace_viewer": dict(tags = ["browser"]),
 }
 
-_ROW = dict(size = "medium", tags = [], pypi = False)
+_ROW = dict(size = "medium", tags = [], pypi = "")
+
+_PYPI = {"deep": "@pypi_deep_%s//:packages", "tests": "@pypi_%s//:packages"}
 
 _DATA = [
     "//:documents",
@@ -89,7 +93,7 @@ def traced_test(
         paths = {},
         size = "medium",
         tags = [],
-        needs_pypi = False,
+        pypi = "",
         pythons = PYTHONS):
     """A Python test, of every interpreter, with the program and the home in its environment.
 
@@ -101,10 +105,12 @@ def traced_test(
       paths: further variables with a path below the workspace's runfiles.
       size: of the test.
       tags: of the test.
-      needs_pypi: with //third_party/pypi:tests.txt on PYTHONPATH.
+      pypi: a key of _PYPI: with these packages on PYTHONPATH.
       pythons: the interpreters.
     """
     for py in pythons:
+        if pypi == "deep" and py.tag.endswith("t"):
+            continue
         python_test(
             name = name,
             src = src,
@@ -114,7 +120,7 @@ def traced_test(
             paths = dict(_PATHS, **paths),
             python = py,
             tags = tags,
-            deps = deps + (["@pypi_%s//:packages" % py.tag] if needs_pypi else []),
+            deps = deps + ([_PYPI[pypi] % py.tag] if pypi else []),
         )
 
 def _scripts():
@@ -137,7 +143,7 @@ def python_tests(data = [], deps = [], paths = {}, tags = [], pythons = PYTHONS)
             size = row.size,
             data = data,
             paths = paths,
-            needs_pypi = row.pypi,
+            pypi = row.pypi,
             pythons = pythons,
             tags = tags + row.tags,
             deps = deps,

@@ -109,9 +109,11 @@ static uint64_t remember(const PyMethodDef *def, PyCFunction function, const cha
         /* In this order: mt__cfunc_lookup(). */
         mt_store_relaxed(&row->value, 0);
         mt_store_release(&row->function, function);
-        mt_store_release(&row->text, mt__in_one_page(name) ? name : NULL);
+        mt_store_release(&row->text, mt__in_one_page(name, n + 1) ? name : NULL);
         mt_store_release(&row->name, mt__name_head(name));
         mt_store_release(&row->name_mask, n >= 7 ? UINT64_MAX : (UINT64_C(1) << (8 * n + 8)) - 1);
+        mt_store_release(&row->n_longer, n >= 8 ? n + 1 : 0);
+        mt_store_release(&row->name_rest, n >= 8 ? mt__name_rest(name, n + 1) : 0);
         mt_store_release(&row->value, value);
         mt_store_release(&row->def, def);
     }

@@ -13,16 +13,17 @@ void mt__cfuncs_in_process(
 /* ---- the table */
 
 /* One row of the table of C functions, found by the address of the method definition. Definitions
- * on the heap are freed and their addresses used again, so what it says is compared: function,
- * and the first bytes of the name. */
+ * on the heap are freed and their addresses used again, that of the name too, so what it says is
+ * compared: function, and name. */
 struct mt_cfunc {
     const PyMethodDef *def; /* NULL: free */
     PyCFunction function;
     uint64_t name;      /* its first 8 bytes, or fewer, with the NUL */
     uint64_t name_mask; /* which of them count */
     uint64_t value;
-    const char *text; /* where the name was; NULL: its first 8 bytes lie in two pages */
-    uint64_t reserved[2];
+    const char *text;   /* where the name was; NULL: it lies in two pages */
+    uint64_t name_rest; /* of a longer name: mt__name_rest() */
+    uint64_t n_longer;  /* its bytes, with the NUL; 0: the first 8 are all */
 };
 _Static_assert(sizeof(struct mt_cfunc) == 64, "one cache line");
 struct mt_cfuncs {
@@ -41,22 +42,32 @@ static inline uint64_t mt__cfunc_hash(const PyMethodDef *def)
     return (uintptr_t)def * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 }
 
-/* The first 8 bytes at `text`, beyond its end too. They must lie in one page, so that they do not
- * lie in unmapped memory. */
-static inline bool mt__in_one_page(const char *text)
+/* 8 bytes at `text`, beyond its end too. They must lie in one page with its first one, so that they
+ * do not lie in unmapped memory. */
+static inline bool mt__in_one_page(const char *text, size_t n_bytes)
 {
-    return ((uintptr_t)text & 4095) <= 4088;
+    return ((uintptr_t)text & 4095) + (n_bytes < 8 ? 8 : n_bytes) <= 4096;
 }
 __attribute__((no_sanitize_address)) static inline uint64_t mt__first_8(const char *text)
 {
     return *(const mt__unaligned_word *)(const void *)text;
 }
 
+/* What distinguishes a name of n > 8 bytes, NUL included, from others with the same first 8: the
+ * last 8, and what is in between, mixed. */
+static inline uint64_t mt__name_rest(const char *text, uint64_t n)
+{
+    uint64_t mix = 0;
+    for (uint64_t i = 8; i + 8 < n; i += 8)
+        mix = (mix ^ mt__first_8(text + i)) * UINT64_C(0x9e3779b97f4a7c15);
+    return mix ^ mt__first_8(text + n - 8);
+}
+
 /* The same, wherever they lie; what is behind the end in another page is 0. */
 __attribute__((no_sanitize_address)) static inline uint64_t mt__name_head(const char *text)
 {
     uint64_t head = 0;
-    if (MT_LIKELY(mt__in_one_page(text)))
+    if (MT_LIKELY(mt__in_one_page(text, 8)))
         return mt__first_8(text);
     for (int i = 0; i < 8 && text[i] != '\0'; i++)
         head |= (uint64_t)(unsigned char)text[i] << (8 * i);
@@ -77,6 +88,14 @@ static inline const struct mt_cfunc *mt__cfunc_row(const PyMethodDef *key)
     }
 }
 
+/* Is the row of a longer name of `name`, whose first 8 bytes fit? */
+static inline bool mt__same_rest(const struct mt_cfunc *row, const char *name)
+{
+    uint64_t n = mt_shared_load(&row->n_longer);
+    return n == 0 ||
+           (strnlen(name, n) == n - 1 && mt_shared_load(&row->name_rest) == mt__name_rest(name, n));
+}
+
 /* What the table says of a key, if the rest of the row fits too; 0: nothing. Without a GIL the row may
  * change meanwhile: remember() takes the value out first and puts it back last, and here it is read
  * last, so a value is never taken with what was said before of another function. */
@@ -86,7 +105,8 @@ static inline uint64_t mt__cfunc_lookup(const PyMethodDef *key, PyCFunction func
     const struct mt_cfunc *row = mt__cfunc_row(key);
     bool same = row != NULL && mt_shared_load(&row->function) == function &&
                 ((mt_shared_load(&row->name) ^ mt__name_head(name)) &
-                 mt_shared_load(&row->name_mask)) == 0;
+                 mt_shared_load(&row->name_mask)) == 0 &&
+                mt__same_rest(row, name);
     return same ? mt_shared_load(&row->value) : 0;
 }
 
@@ -99,6 +119,9 @@ static inline uint64_t mt_cfunc_value_hot(const PyMethodDef *def)
         return 0;
     uint64_t name = mt__first_8(def->ml_name);
     bool same = ((mt_shared_load(&row->name) ^ name) & mt_shared_load(&row->name_mask)) == 0;
+    uint64_t n = mt_shared_load(&row->n_longer);
+    if (n != 0) /* it is in one page, whatever is there now */
+        same = same && mt_shared_load(&row->name_rest) == mt__name_rest(def->ml_name, n);
     return MT_LIKELY(same) ? mt_shared_load(&row->value) : 0;
 }
 

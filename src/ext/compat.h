@@ -20,8 +20,10 @@
 #include <internal/pycore_frame.h>
 #undef Py_BUILD_CORE
 #endif
-#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+#if PY_VERSION_HEX >= 0x030b0000
 #include <opcode.h>
+#endif
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
 #define MT_GENERATOR_SUSPENDED (-1) /* of PyGenObject.gi_frame_state */
 #endif
 
@@ -143,6 +145,16 @@ static inline PyObject *mt_frame_self(PyFrameObject *frame)
     PyObject *self = mt_frame_first_argument(frame);
     Py_XINCREF(self);
     return self;
+#endif
+}
+
+/* Where in its code a frame is; changes whenever it goes on. */
+static inline int mt_frame_lasti(PyFrameObject *frame)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    return PyFrame_GetLasti(frame);
+#else
+    return frame->f_lasti;
 #endif
 }
 
@@ -313,6 +325,41 @@ static inline PyObject *mt_code_qualname(PyCodeObject *code)
  * a former recording, or another tool, had its events, the GIL is let go of before it: on 3.11, and
  * from 3.13 on. */
 #define MT_STATED_MAY_BEGIN (PY_VERSION_HEX >= 0x030b0000)
+
+/* May the begin of a call that is open, but not the innermost, still come? At the entry of a function,
+ * before its begin, the interpreter calls what it has pending, handlers of signals for one: on 3.11,
+ * and from 3.13 on. On 3.11 it does so after the begin as well, and nothing tells these apart.
+ * `in_event`: asked in an event of ours, for its own thread. */
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+#define MT_ENTRY_OPCODE(opcode) ((opcode) == RESUME || (opcode) == RESUME_QUICK)
+#elif PY_VERSION_HEX >= 0x030d0000 && !(MT_FREE_THREADED && PY_VERSION_HEX >= 0x030e0000)
+#define MT_ENTRY_OPCODE(opcode) ((opcode) == INSTRUMENTED_RESUME)
+#endif
+static inline bool mt_begins_may_be_due(PyThreadState *tstate, bool in_event)
+{
+    (void)tstate;
+    (void)in_event;
+#if !defined(MT_ENTRY_OPCODE)
+    return false;
+#elif PY_VERSION_HEX < 0x030c0000
+    return tstate->c_profilefunc != NULL || tstate->c_tracefunc != NULL;
+#else
+    return in_event || tstate->tracing == 0; /* not inside of a tool that is just told of one */
+#endif
+}
+static inline bool mt_frame_begins_later(PyFrameObject *frame, PyCodeObject *code)
+{
+#ifdef MT_ENTRY_OPCODE
+    enum { WHERE = 3 }; /* bits of the argument; 0: at the start of the function */
+    const unsigned char *bytes = (const unsigned char *)code->co_code_adaptive;
+    int at = PyFrame_GetLasti(frame);
+    return at >= 0 && MT_ENTRY_OPCODE(bytes[at]) && (bytes[at + 1] & WHERE) == 0;
+#else
+    (void)frame;
+    (void)code;
+    return false;
+#endif
+}
 
 /* Was the frame left by an exception? `arg` is what came with its PyTrace_RETURN. */
 static inline bool mt_left_by_exception(PyFrameObject *frame, PyObject *arg)

@@ -95,6 +95,9 @@ uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap);
 /* The code of this thread's event when its frame is not on the stack (frame evaluation hook: not yet,
  * or not any more); NULL: it is, or there is none. */
 extern __thread PyCodeObject *mt__off_stack __attribute__((tls_model("initial-exec")));
+/* The engine records the begin of a frame before the interpreter does anything for it. */
+extern bool mt__begins_outside;
+extern bool mt__starting;        /* an engine starts: this is no event of ours */
 extern bool mt__hide_open_calls; /* while an interpreter boots: they are ours or its own */
 
 /* thread_list.c: numbers are those of PyThreadState_GetID(). With a GIL only. */

@@ -22,6 +22,10 @@ static __thread uintptr_t stack_limit __attribute__((tls_model("initial-exec")))
 
 static PyObject *eval(PyThreadState *tstate, mt_eval_frame *frame, int throwing);
 
+/* The thread's stack ends here: below it runs code on a C stack of its own (a library of coroutines),
+ * of which nothing is known. */
+static __thread uintptr_t stack_end __attribute__((tls_model("initial-exec")));
+
 /* Where this thread's limit is; 0: unknown, never step aside. */
 static uintptr_t find_limit(void)
 {
@@ -38,6 +42,7 @@ static uintptr_t find_limit(void)
     if (lowest == NULL)
         return 0;
     /* A very small stack keeps half of itself for the program. */
+    stack_end = (uintptr_t)lowest;
     size_t reserve = bytes / 2 < MT_STACK_RESERVE ? bytes / 2 : MT_STACK_RESERVE;
     return (uintptr_t)lowest + guard + reserve;
 }
@@ -80,11 +85,11 @@ __attribute__((noinline, cold)) static PyObject *eval_low(PyThreadState *tstate,
                                                           mt_eval_frame *frame, int throwing)
 {
     static bool noted;
-    if (stack_limit == UINTPTR_MAX) {
+    if (stack_limit == UINTPTR_MAX)
         stack_limit = find_limit();
-        if ((uintptr_t)__builtin_frame_address(0) >= stack_limit)
-            return record(tstate, frame, throwing);
-    }
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    if (here >= stack_limit || here < stack_end)
+        return record(tstate, frame, throwing);
     if (!noted) {
         noted = true;
         mt_core_note(MT_NOTE_UNTRACED, "a recursion left little C stack: the calls below it were "

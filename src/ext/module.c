@@ -200,6 +200,7 @@ static PyObject *tracer_open(PyObject *self, PyObject *args)
     mt__c_functions = c_functions;
     mt__all_calls = all_calls && c_functions;
     mt__hide_open_calls = boot;
+    mt__begins_outside = chosen->engine == MT_ENGINE_FRAME;
     mt__code_set_home(PyBytes_AS_STRING(home));
     enum mt_status status = mt_core_start(&config, &error);
     if (status != MT_OK) {
@@ -258,6 +259,7 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
     (void)unused;
     bool done = false;
     begin_turn();
+    mt__starting = true;
     if (!mt_core_recording() || active != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no file is open, or recording is on");
     } else if (chosen->start() != 0 && !fall_back()) {
@@ -267,6 +269,7 @@ static PyObject *tracer_start(PyObject *self, PyObject *unused)
         active = chosen;
         done = true;
     }
+    mt__starting = false;
     end_turn();
     if (!done)
         return NULL;
@@ -291,13 +294,20 @@ static PyObject *tracer_stop(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(recording_doc, "recording()\n--\n\nTrue while this process is recorded.");
+PyDoc_STRVAR(recording_doc, "recording()\n--\n\nTrue while this process is recorded. Asked by an "
+                            "interpreter that is not, the file gets\na note of that.");
 
 static PyObject *tracer_recording(PyObject *self, PyObject *unused)
 {
+    static uint32_t noted;
     (void)self;
     (void)unused;
-    return PyBool_FromLong(mt_core_recording());
+    bool recording = mt_core_recording();
+    if (recording && PyInterpreterState_Get() != mt__interp && mt_add_relaxed(&noted, 1) == 0)
+        mt_core_note(MT_NOTE_UNTRACED,
+                     "there was another interpreter in this process; what it called "
+                     "was not recorded");
+    return PyBool_FromLong(recording);
 }
 
 PyDoc_STRVAR(file_id_doc, "file_id()\n--\n\nThe 16 bytes that name the present file; zeros: none.");

@@ -5,6 +5,7 @@
 #include "ext/hook.h"
 
 bool mt__hide_open_calls;
+bool mt__begins_outside, mt__starting;
 __thread PyCodeObject *mt__off_stack;
 
 /* The id of a frame's code; 0: our own. The frame may be NULL. */
@@ -18,13 +19,19 @@ static uint32_t id_of(PyCodeObject *code, PyFrameObject *frame)
     return value & MT_VALUE_OWN ? 0 : (uint32_t)value;
 }
 
-/* Walks outwards from `frame` (a reference that is taken over). With ids: fills it from its end,
- * innermost last, n of them; without: counts. */
-static uint32_t walk(PyFrameObject *frame, uint32_t *ids, uint32_t n)
+/* Walks outwards from `frame` (a reference that is taken over) of a thread. With ids: fills it from
+ * its end, innermost last, n of them; without: counts. A call that is going to begin is not open;
+ * of the thread's innermost one nobody but the caller can tell. */
+static uint32_t walk(PyThreadState *tstate, PyFrameObject *frame, bool innermost, uint32_t *ids,
+                     uint32_t n)
 {
     uint32_t count = 0;
-    while (frame != NULL) {
-        uint32_t id = id_of(mt_frame_code_public(frame), frame);
+    bool due = !mt__begins_outside &&
+               mt_begins_may_be_due(tstate, !mt__starting && tstate == PyThreadState_Get());
+    for (; frame != NULL; innermost = false) {
+        PyCodeObject *code = mt_frame_code_public(frame);
+        bool later = due && !innermost && mt_frame_begins_later(frame, code);
+        uint32_t id = later ? 0 : id_of(code, frame);
         if (id != 0) {
             count++;
             if (ids != NULL && count <= n)
@@ -48,7 +55,8 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
     if (mt__hide_open_calls)
         return 0;
     mt_pending_save(&pending);
-    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyThreadState *tstate = PyThreadState_Get();
+    PyFrameObject *frame = PyThreadState_GetFrame(tstate);
     if (off_stack != NULL) {
         uint32_t id = id_of(off_stack, NULL);
         if (current_id != NULL)
@@ -66,9 +74,9 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
     }
     if (frame != NULL) {
         Py_INCREF(frame);
-        count = walk(frame, NULL, 0);
+        count = walk(tstate, frame, !begins, NULL, 0);
         if (count > 0 && count <= cap)
-            walk(frame, ids, count);
+            walk(tstate, frame, !begins, ids, count);
         else
             Py_DECREF(frame);
     }
@@ -93,12 +101,12 @@ uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap)
     PyFrameObject *frame = PyThreadState_GetFrame(tstate);
     if (frame != NULL) {
         Py_INCREF(frame);
-        count = walk(frame, NULL, 0);
+        count = walk(tstate, frame, true, NULL, 0);
         if (count > 0)
             *ids = mt_os_pages(count * sizeof **ids);
         if (*ids != NULL) {
             *cap = count;
-            walk(frame, *ids, count);
+            walk(tstate, frame, true, *ids, count);
         } else {
             count = 0;
             Py_DECREF(frame);

@@ -179,41 +179,84 @@ void mt__threads_walk(void)
 
 /* ---- losing and regaining the hook */
 
+/* The thread on which a hook is being changed, and the Python call in which that is done, by its frame
+ * and the instruction. While that has not ended, what runs inside may be a destructor in the middle
+ * of the change, after which CPython would undo what we do. NULL: any thread may look. */
+static PyThreadState *changing;
+static const PyFrameObject *changing_frame; /* only to compare */
+static int changing_at;
+
+static void set_changing(PyThreadState *tstate)
+{
+    PyFrameObject *frame = tstate != NULL ? PyThreadState_GetFrame(tstate) : NULL;
+    changing = tstate;
+    changing_frame = frame;
+    changing_at = frame != NULL ? mt_frame_lasti(frame) : 0;
+    Py_XDECREF(frame);
+}
+
+static bool in_the_middle(void)
+{
+    bool found = false;
+    if (PyThreadState_Get() != changing || changing_frame == NULL)
+        return false;
+    for (PyFrameObject *frame = PyThreadState_GetFrame(changing), *back; frame != NULL;
+         frame = back) {
+        found = found || (frame == changing_frame && mt_frame_lasti(frame) == changing_at);
+        back = found ? NULL : PyFrame_GetBack(frame);
+        Py_DECREF(frame);
+    }
+    return found;
+}
+
 static int on_pending_call(void *unused)
 {
     (void)unused;
-    walk(false);
+    if (!in_the_middle())
+        walk(false);
     return 0;
 }
 
 /* Pending calls run on the main thread, which may be waiting for the one that lost its hook. Where
- * frame evaluation can be hooked for a moment, the next Python call of any thread looks after all. */
+ * frame evaluation can be hooked for a moment, the next Python call of that one looks after all. */
 #if MT_HAVE_FRAME_HOOK
 static PyObject *eval_once(PyThreadState *tstate, mt_eval_frame *frame, int throwing)
 {
-    if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == eval_once)
-        _PyInterpreterState_SetEvalFrameFunc(mt__interp, _PyEval_EvalFrameDefault);
-    walk(false);
+    if (changing == NULL || (tstate == changing && !in_the_middle())) {
+        changing = NULL;
+        if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == eval_once)
+            _PyInterpreterState_SetEvalFrameFunc(mt__interp, _PyEval_EvalFrameDefault);
+        walk(false);
+    }
     return _PyEval_EvalFrameDefault(tstate, frame, throwing);
 }
 
-static void walk_at_next_call(void)
+static bool walk_at_next_call(void)
 {
+    bool due = _PyInterpreterState_GetEvalFrameFunc(mt__interp) == eval_once;
     if (_PyInterpreterState_GetEvalFrameFunc(mt__interp) == _PyEval_EvalFrameDefault)
         _PyInterpreterState_SetEvalFrameFunc(mt__interp, eval_once);
+    return due;
 }
 #else
-static void walk_at_next_call(void)
+static bool walk_at_next_call(void)
 {
+    return false;
 }
 #endif
 
-/* At all threads: on the main thread, or at the next call of any followed one. */
-static void look_later(void)
+/* At all threads: on the main thread, or at the next call of any followed one. `tstate`: its hook is
+ * being changed, NULL: has been. */
+static void look_later(PyThreadState *tstate)
 {
     mt__seen_thread = 0;
+    bool due = walk_at_next_call();
+    if (due && changing != tstate)
+        tstate = NULL; /* of several the first that calls looks */
+    else if (due && tstate != NULL)
+        return; /* the change inside of a change: the outer one counts */
+    set_changing(MT_HAVE_FRAME_HOOK ? tstate : NULL); /* else nobody comes a second time */
     Py_AddPendingCall(on_pending_call, NULL);
-    walk_at_next_call();
 }
 
 /* `threading` forgets our object: its threads are found by the walk alone. */
@@ -237,11 +280,13 @@ static int on_audit(const char *event, PyObject *args, void *data)
     (void)data;
     if (event[0] != 's' || the_hook == NULL || setting)
         return 0;
-    if (strcmp(event, "sys.setprofile") == 0) {
-        look_later();
-    } else if (strcmp(event, "sys.addaudithook") == 0) {
+    bool sets = strcmp(event, "sys.setprofile") == 0;
+    if ((!sets && strcmp(event, "sys.addaudithook") != 0) || PyInterpreterState_Get() != mt__interp)
+        return 0; /* another interpreter may have a GIL of its own, and not ours */
+    if (sets)
+        look_later(PyThreadState_Get());
+    else
         leave_threading();
-    }
     return 0;
 }
 
@@ -286,7 +331,7 @@ static PyObject *setprofile(PyObject *module, PyObject *function)
         tstate->c_profilefunc = once;
     }
     if (the_hook != NULL)
-        look_later();
+        look_later(NULL);
     return result;
 }
 

@@ -119,6 +119,28 @@ class Profilers(Hooks):
         self.assert_displaced(1)
 
 
+    @unittest.skipIf(V >= (3, 12), "cProfile has no place that is ours")
+    def test_cprofile_that_ends_in_its_removal(self):
+        """The last reference to a profiler is the interpreter's: it calls Python while it is removed."""
+        path = self.script("""
+            import _lsprof
+            def timer():
+                leaf()
+                return 0
+            for _ in range(3):
+                work(before, 10)
+                profile = _lsprof.Profiler(timer)
+                profile.enable()
+                profile = _lsprof.Profiler(timer)
+                work(during, 5)
+                profile.disable()
+                work(after, 7)
+            """)
+        self.run_traced(sys.executable, path)
+        self.check()
+        self.assert_counts(30, 15, 21)
+
+
 class Setprofile(Hooks):
     def test_profile(self):
         """The profiler that is written in Python and counts on every single event."""

