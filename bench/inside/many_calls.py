@@ -1,5 +1,6 @@
-"""A program of 10 processes with 10 threads each that makes about six million calls of the standard library's
+"""A program of 10 processes with 10 threads each that makes some six million calls of the standard library's
 functions: many_calls.py ROUNDS, of which one is that many."""
+import argparse
 import ast
 import copy
 import difflib
@@ -15,7 +16,7 @@ import threading
 import tokenize
 
 SOURCES = []
-for module in (json, ast, re, textwrap, difflib):
+for module in (json, ast, re, argparse, textwrap, difflib):
     with open(module.__file__, encoding="utf-8") as f:
         SOURCES.append(f.read())
 
