@@ -21,7 +21,7 @@ part() {
 }
 
 array() {
-  echo "const char $2[] = {"
+  echo "const unsigned char $2[] = {"
   part "$1" | od -An -v -tu1 | sed 's/  *\([0-9][0-9]*\)/\1,/g'
   echo "};"
   echo "const size_t $2_bytes = sizeof $2;"

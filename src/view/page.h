@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-extern const char mt_view_before[], mt_view_behind[];
+extern const unsigned char mt_view_before[], mt_view_behind[];
 extern const size_t mt_view_before_bytes, mt_view_behind_bytes;
 
 #endif /* MT_VIEW_PAGE_H_ */
