@@ -61,7 +61,7 @@ def deep(n):
 def work(seed, rounds):
     chance = random.Random(seed)
     for _ in range(rounds):
-        chance.choice((walk, wrap, tokens, differences, add, encode, duplicate))(1 + chance.randrange(3))
+        chance.choice((walk, wrap, tokens, differences, add, encode, duplicate))(1 + chance.randrange(4))
         deep(chance.randrange(300))
 
 
