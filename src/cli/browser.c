@@ -12,8 +12,6 @@
 
 #define MAX_WORDS 32
 
-extern char **environ;
-
 /* Starts argv[0], searched as execvp does. Some openers stay for as long as the browser does. */
 static bool start(char **argv)
 {

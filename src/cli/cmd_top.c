@@ -207,7 +207,12 @@ static bool on_tick(void *context)
     if (how->top.paused)
         return true;
     how->status = mt_live_update(how->top.live, now_ns(), &how->error);
-    return how->status == MT_OK && show(how) && (!how->n_updates || --how->n_updates);
+    if (how->status != MT_OK || !show(how))
+        return false;
+    if (how->n_updates == 0)
+        return true;
+    how->n_updates--;
+    return how->n_updates != 0;
 }
 
 static bool on_key(void *context, const char *bytes, size_t n_bytes)

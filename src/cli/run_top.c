@@ -105,12 +105,20 @@ void mt__run_top_start(struct mt_run_top *top, const char *directory, const uint
     *top = (struct mt_run_top){.end_fd = -1, .held_fd = -1, .saved = {-1, -1, -1}};
     int ends[2] = {-1, -1}, terminal_fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     const char *why = NULL;
-    if (terminal_fd < 0 || tcgetpgrp(terminal_fd) != getpgrp())
+    if (terminal_fd < 0 || tcgetpgrp(terminal_fd) != getpgrp()) {
         why = "there is no terminal for it";
-    else if ((top->held_fd = open_held()) < 0)
-        why = "there is no place for what the program writes";
-    else if (pipe2(ends, O_CLOEXEC) != 0 || (top->viewer = fork()) < 0)
-        why = strerror(errno);
+    } else {
+        top->held_fd = open_held();
+        if (top->held_fd < 0)
+            why = "there is no place for what the program writes";
+        else if (pipe2(ends, O_CLOEXEC) != 0)
+            why = strerror(errno);
+    }
+    if (!why) {
+        top->viewer = fork();
+        if (top->viewer < 0)
+            why = strerror(errno);
+    }
     if (top->viewer == 0 && !why) {
         close(ends[1]);
         view(directory, run_id, terminal_fd, top->held_fd, ends[0]);

@@ -207,8 +207,8 @@ static const char *header(const char *lines, const char *name, size_t *n_bytes, 
     const char *found = NULL;
     size_t n_name = strlen(name);
     *twice = false;
-    for (const char *line = lines, *end; (end = strstr(line, "\r\n")) && end != line;
-         line = end + 2) {
+    const char *end = strstr(lines, "\r\n");
+    for (const char *line = lines; end && end != line; line = end + 2, end = strstr(line, "\r\n")) {
         if (strncasecmp(line, name, n_name) != 0 || line[n_name] != ':')
             continue;
         *twice = found;

@@ -57,8 +57,9 @@ static void type(struct mt_top *top, const char *at, size_t n_bytes)
         top->filter[0] = '\0';
         top->typing = false;
     } else if (at[0] == '\x7f' || at[0] == '\b') {
-        while (n > 0 && ((unsigned char)top->typed[--n] & 0xc0) == 0x80)
-            ;
+        do
+            n -= n > 0;
+        while (n > 0 && ((unsigned char)top->typed[n] & 0xc0) == 0x80);
         top->typed[n] = '\0';
     } else if ((unsigned char)at[0] >= 0x20 && n + n_bytes < sizeof top->typed) {
         memcpy(top->typed + n, at, n_bytes);

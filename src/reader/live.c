@@ -66,7 +66,9 @@ static enum mt_status add_file(void *context, const char *path)
             return MT_OK;
     }
     struct mt__live_file *file = calloc(1, sizeof *file);
-    if (!file || !(file->path = strdup(path)) ||
+    if (file)
+        file->path = strdup(path);
+    if (!file || !file->path ||
         !MT_ARRAY_ROOM(live->files, live->files_capacity, live->n_files + 1) ||
         !mt_map_put(&live->file_of, hash, (uint32_t)live->n_files, NULL)) {
         if (file)

@@ -45,7 +45,7 @@ static bool read_header(struct mt_live *live, struct mt__live_file *file)
         return false;
     }
     if (!file->known && live->options.run_id &&
-        memcmp(header.run_id, live->run_id, sizeof header.run_id)) {
+        memcmp(header.run_id, live->run_id, sizeof header.run_id) != 0) {
         file->unwanted = true;
         return false;
     }

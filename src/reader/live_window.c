@@ -53,7 +53,7 @@ enum mt_status mt__live_window_add(struct mt__live_window *window, uint32_t proc
 /* The row of a function; NULL: no memory. Index 0 of row_of is for MT_NONE. */
 static struct mt_live_function *row(struct mt__live_window *window, uint32_t func)
 {
-    size_t at = (size_t)(uint32_t)(func + 1);
+    size_t at = func + 1; /* wraps */
     if (!window->row_of[at]) {
         if (!MT_ARRAY_ROOM(window->rows, window->rows_capacity, window->n_rows + 1))
             return NULL;

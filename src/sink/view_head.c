@@ -107,8 +107,8 @@ static const char *loss_text(uint32_t reason)
     case number: return text;
         MT_LOSS_MAP(X)
 #undef X
+    default: return "";
     }
-    return "";
 }
 
 static void process(const struct mt__view_end *end, uint32_t idx, struct mt_buf *out)

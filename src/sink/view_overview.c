@@ -40,8 +40,8 @@ void mt__view_bins_widen(struct mt__view_bins *bins, unsigned shift)
 {
     for (; bins->bins && bins->shift < shift; bins->shift++) {
         for (uint32_t i = 0; i < bins->n_bins / 2; i++) {
-            struct mt__view_bin both = bins->bins[2 * i];
-            const struct mt__view_bin *second = &bins->bins[2 * i + 1];
+            struct mt__view_bin both = bins->bins[2 * (size_t)i];
+            const struct mt__view_bin *second = &bins->bins[2 * (size_t)i + 1];
             both.busy_ns += second->busy_ns;
             vote(&both, second->func, second->weight_ns);
             bins->bins[i] = both;

@@ -44,7 +44,7 @@ int storm_name(char *out, size_t size, uint32_t w, enum storm_function function,
 int storm_owner(char *out, size_t size, uint32_t w);
 
 /* The first process: records, and starts all others. Until it is killed. */
-_Noreturn void storm_write(struct storm *storm);
+_Noreturn void storm_write(struct storm *shared);
 
 /* What is left, in lab_dir: everything that was done, whole, with names, under the right file names, and
  * nothing else. Else it says so, and ends the process with the status STORM_VIOLATION. */

@@ -1,3 +1,4 @@
+"""python -m tests.cpython: see compare.py."""
 import sys
 
 from tests.cpython import compare

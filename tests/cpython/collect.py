@@ -114,7 +114,7 @@ def hide_recorder():
     if module.TEST_TOOL3 in ours:
         module.TEST_TOOL3 = 5
 
-    def stop_test(self, test, original=result_class().stopTest):
+    def stop_test(self, test, original=result_class().stopTest):  # noqa: B008
         for tool in range(6):
             if tool not in ours and monitoring.get_tool(tool) is not None:
                 monitoring.set_events(tool, 0)

@@ -10,7 +10,6 @@ import argparse
 import concurrent.futures
 import os
 import shutil
-import sys
 import tempfile
 import threading
 

@@ -1,6 +1,5 @@
 """The CPythons under test: what each can record with, and which test files it has."""
 import json
-import os
 import subprocess
 
 from tests.cpython import files
@@ -47,7 +46,7 @@ class Python:
             done = subprocess.run([exe, "-c", _PROBE, testdir], stdout=subprocess.PIPE, universal_newlines=True,
                                   timeout=60, check=True)
         except (OSError, subprocess.SubprocessError) as error:
-            raise LookupError("%s does not run: %s" % (exe, str(error)[-80:]))
+            raise LookupError("%s does not run: %s" % (exe, str(error)[-80:])) from error
         # Not a shim that starts it, whose environment would be another one.
         self.exe, version, self.free_threaded, self.folder, self._names = json.loads(done.stdout.splitlines()[-1])
         self.version, self.testdir = tuple(version), testdir

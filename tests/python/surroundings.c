@@ -42,6 +42,8 @@ int fallocate(int fd, int mode, off_t offset, off_t n)
     return (int)syscall(SYS_fallocate, fd, mode, offset, n);
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's names are not for programs */
+
 int madvise(void *at, size_t n, int advice)
 {
     if (has("nfs") && advice == MADV_POPULATE_WRITE) {
@@ -95,3 +97,5 @@ int clock_gettime(clockid_t clock, struct timespec *out)
         out->tv_sec += 1000000 - ++n_mono % 1000000;
     return 0;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -3,7 +3,6 @@ test_disk_full.py and tests/core/test_files.c."""
 import os
 import shutil
 import stat
-import sys
 import textwrap
 
 from tests.python import harness, hostile, tracefile
@@ -240,8 +239,8 @@ class Directory(hostile.Case):
     def test_put_in_its_place(self):
         """The same in the middle of the run: it goes on in a new file, and touches nothing."""
         precious = self.write("precious", "precious")
-        for number, how in enumerate(("os.symlink(%r, path)" % precious, "os.mkfifo(path)", "os.mkdir(path)",
-                                      "os.link(%r, path)" % precious, "open(path, 'w').close()")):
+        for how in ("os.symlink(%r, path)" % precious, "os.mkfifo(path)", "os.mkdir(path)",
+                    "os.link(%r, path)" % precious, "open(path, 'w').close()"):
             with self.subTest(how):
                 self.both("""
                     work(1000)

@@ -94,7 +94,7 @@ class AtTheEntry(harness.Case):
 
     def test_recordings_that_start_there(self):
         """While another tool has events, so that functions have a begin to come."""
-        for engine, options in compared.ENGINES:
+        for engine, _options in compared.ENGINES:
             if engine == "frame":
                 continue  # sees no end of what was open, see docs/limits.md
             self.traces = os.path.join(self.folder, engine)

@@ -7,7 +7,7 @@ import shutil
 import sys
 import unittest
 
-from tests.python import harness, hostile, tracefile
+from tests.python import harness, hostile
 
 NOBODY = 65534
 ROOT = os.geteuid() == 0

@@ -1,8 +1,7 @@
 """Threads that C code makes, and threads that end or are interrupted in the middle of a call."""
 import sys
-import unittest
 
-from tests.python import compared, harness, tracefile
+from tests.python import compared, harness
 
 V = sys.version_info
 
@@ -55,7 +54,7 @@ class Foreign(compared.Case):
             start()
             follower.join()
             """):
-            self.assert_calls(run, {"step": 500, "after": 10, "look": 1, "start": 1, 
+            self.assert_calls(run, {"step": 500, "after": 10, "look": 1, "start": 1,
                                     "called": 10 if self.sees_c_threads(run) else (9, 10)})
 
     def test_children_of_them(self):

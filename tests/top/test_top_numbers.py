@@ -5,7 +5,6 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 
 from tests.python import harness, tracefile
 from tests.top import looks
@@ -90,7 +89,7 @@ class Numbers(looks.Case):
             self.assertEqual(thread["tid"], self.read_one().pid)
 
     def test_every_thread_has_its_own_stack(self):
-        with self.worker(THREADS) as worker:
+        with self.worker(THREADS):
             look = self.look()
             threads = {t["name"]: t for t in look["threads"]}
             self.assertEqual(self.one(look["processes"])["threads"], 5)
@@ -140,7 +139,7 @@ class Numbers(looks.Case):
         with self.worker() as worker:
             self.look()
             before = self.read_one()
-            for n in range(5):
+            for _ in range(5):
                 self.look()
             after = self.read_one()
             self.assertEqual(after.data, before.data)
@@ -196,7 +195,7 @@ class Limits(looks.Case):
             with subprocess.Popen(command, stdout=subprocess.PIPE, universal_newlines=True) as top:
                 self.assertEqual(stack(json.loads(top.stdout.readline())["threads"][0]), looks.INSIDE)
                 worker.calls(1500000)
-                n_calls, n_looks = 0, 0
+                n_calls, n_looks, found = 0, 0, None
                 while not n_looks or found != looks.INSIDE:
                     look = json.loads(top.stdout.readline())
                     found = stack(look["threads"][0])
@@ -339,7 +338,7 @@ class Files(looks.Case):
     def test_random_bytes_never_crash_it(self):
         """Any bit of a file may be wrong; what is right elsewhere is shown, and it ends."""
         import random
-        with self.worker(THREADS) as worker:
+        with self.worker(THREADS):
             data = bytearray(self.read_one().data)
         rng = random.Random(7)
         folder = os.path.join(self.folder, "damaged")
@@ -364,7 +363,7 @@ class Files(looks.Case):
                                       co_filename=evil)
             threading.Thread(target=type(f)(code, globals()), name=evil).start()
             """ % evil
-        with self.worker(text, name="\x1b[31mred.py") as worker:
+        with self.worker(text, name="\x1b[31mred.py"):
             done = self.mtrace("top", "--once", "--interval", "3600", self.traces)
             for character in "\x1b\x07\x9b\u202e\u2028\r\x7f":
                 self.assertNotIn(character, done.stdout)

@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import sys
 
 from tests.python import harness
 from tests.top import looks
@@ -90,8 +89,12 @@ class Views(Case):
         with self.worker(BUSY, name="busy.py"), self.top("--interval", "3600", "--filter", "busy.py") as terminal:
             self.look()
             every = ["<module>", "main", "often", "seldom"]
-            rows = lambda lines: [line.split() for line in lines[ROW:29] if line]
-            names = lambda lines: [row[-2] for row in rows(lines)]
+            def rows(lines):
+                return [line.split() for line in lines[ROW:29] if line]
+
+            def names(lines):
+                return [row[-2] for row in rows(lines)]
+
             lines = terminal.type("3", "[3 functions]  by self, last 3600 s")
             times = looks.expected(self.read_one())
             path = os.path.join(self.folder, "busy.py")
@@ -191,7 +194,10 @@ main()
             self.look()
             with self.top("--interval", "3600", "--filter", "many.py", "-s", "name") as terminal:
                 terminal.type("3", " f022 ")
-                shown = lambda t: [re.search(r" (\S+)  \S+$", line).group(1) for line in t.lines[ROW:29] if line]
+
+                def shown(t):
+                    return [re.search(r" (\S+)  \S+$", line).group(1) for line in t.lines[ROW:29] if line]
+
                 names = ["<module>"] + ["f%03d" % n for n in range(200)] + ["main"]
                 self.assertEqual(shown(terminal), names[:25])
                 terminal.type("\x1b[F", " main ")

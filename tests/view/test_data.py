@@ -3,7 +3,6 @@ import base64
 import json
 import os
 import re
-import sys
 import zlib
 
 from tests.python import harness
