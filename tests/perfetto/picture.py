@@ -1,8 +1,7 @@
 """Makes the README's picture: the timeline of examples/web_pool.py as Perfetto's interface shows it.
-To be run by hand, from the top and with the environment of a test (tests/defs.bzl), when the
-example, or what the timeline of it looks like, has changed:
+To be run when the example, or what the timeline of it looks like, has changed:
 
-    python -m tests.perfetto.picture docs/timeline.png
+    ./bazelw run //tests/view:pictures
 
 So that it fits on a page, a few threads are shown, with their outer calls, in lines less high than
 Perfetto's own; the timeline itself has all.

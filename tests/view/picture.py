@@ -1,8 +1,7 @@
 """Makes the picture of docs/view.md and the README: the page of examples/web_pool.py, with one of its calls
-picked and a selection's flame graph. To be run by hand, from the top and with the environment of a test
-(tests/defs.bzl), when the example or the page has changed:
+picked and a selection's flame graph. To be run when the example or the page has changed:
 
-    python -m tests.view.picture docs/view.png
+    ./bazelw run //tests/view:pictures
 """
 import os
 import subprocess
