@@ -30,7 +30,7 @@ def broken_cores(deps):
             srcs = sources,
             outs = [folder + s for s in sources],
             cmd = "$(location //tests/core/broken:break.sh) %s $(SRCS) $(RULEDIR)/%s" % (name, folder),
-            exec_tools = ["//tests/core/broken:break.sh"],
+            tools = ["//tests/core/broken:break.sh"],
         )
         native.cc_library(
             name = "core_broken_" + name,
