@@ -131,13 +131,14 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
     echo "$contents" >/.made
   fi
 
-  # Not ./bazelw: it would want the browser and other readers, whose tests are not about interpreters.
+  # Not ./bazelw: it would want the browser and other readers, whose tests are not about interpreters, as
+  # those of the program are not.
   bazel="cd /mtrace && bazel --bazelrc=third_party/bazel/bazel7.bazelrc"
   # -Wno-error: sid has another compiler every few weeks, and its new warnings are no reason to test nothing.
   # They are errors again by `./bazelw run //tests:newest -- --copt=-Werror`.
   status=0 doing=
   inside sh -c "$bazel test \"\$@\"" - --symlink_prefix=/ --build_tests_only --copt=-Wno-error \
-    --test_tag_filters=python,core,unit,-browser,-reader "$@" || status=$?
+    --test_tag_filters=python,core,unit,-browser,-cli,-reader "$@" || status=$?
   inside sh -c "$bazel shutdown" 2>/dev/null || :
   exit $status
 ' - "$@" $targets

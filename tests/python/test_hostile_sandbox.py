@@ -38,8 +38,11 @@ class Seccomp(hostile.Case):
 
     def test_not_missed(self):
         """All of these at once, and blocking signals, and unmapping."""
+        names = self.DISPENSABLE + ("futex", "mask")
+        if sys.version_info < (3, 15):  # which says on standard error what it could not unmap, with the address
+            names += ("munmap",)
         self.both(SANDBOX + "work(1000)\nfor name in %r: assert sandbox.refuse(name.encode(), 1) == 0\nwork(12000)\n"
-                  % (self.DISPENSABLE + ("futex", "mask", "munmap"),))
+                  % (names,))
         self.assert_nothing_lost(13000)
 
     def test_from_the_start(self):
