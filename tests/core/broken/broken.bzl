@@ -53,6 +53,6 @@ def broken_tests(srcs, deps):
             copts = _copts(name) + ["-UNDEBUG", "-DMT_BROKEN=\\\"%s\\\"" % name],
             linkopts = LINKOPTS,
             linkstatic = True,
-            tags = ["core"],
+            tags = ["broken", "core"],
             deps = deps + ["//src/core:core_broken_" + name, "@cmocka"],
         )
