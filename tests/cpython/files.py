@@ -1,4 +1,5 @@
 """Which files of CPython's own tests are run, and in which pieces."""
+import fnmatch
 
 # What tracing could disturb most: threads, processes, signals, generators, the profile hook itself.
 NAMED = """
@@ -36,17 +37,23 @@ if __name__ == "__main__":
     unittest.main()
 """
 
-# Single tests that are not run, neither way: (file, pattern, first version, last version, why).
+# Single tests that are not run, neither way: (pattern of files, pattern of tests, first version, last version, why);
+# versions are two numbers or three.
 IGNORED = (
     ("test__xxsubinterpreters", "test_in_thread", (3, 11), (3, 11), "does not end on 3.11.7, untraced"),
     ("test_code", "test_invalid_bytecode", (3, 15), (3, 15),
      "crashes CPython under any profile function, and any tool of sys.monitoring"),
+    # gh-113205, mended in the next release: a worker that has begun a task before terminate() empties the queue
+    # sleeps for five minutes, and the test waits for it; untraced as well.
+    ("*test_multiprocessing_*", "*.WithThreadsTestPool.test_terminate", (3, 11, 7), (3, 11, 7), "may take 5 minutes"),
+    ("*test_multiprocessing_*", "*.WithThreadsTestPool.test_terminate", (3, 12, 1), (3, 12, 1), "may take 5 minutes"),
 )
 
 
 def ignored(piece, version):
     """The patterns of tests of a file that a version, a tuple of three numbers, does not run."""
-    return [row[1] for row in IGNORED if row[0] == piece and row[2] <= version[:2] <= row[3]]
+    return [test for file, test, since, until, _ in IGNORED
+            if fnmatch.fnmatchcase(piece, file) and since <= version[:len(since)] and version[:len(until)] <= until]
 
 
 # Not run with --all: says why.

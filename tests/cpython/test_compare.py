@@ -10,7 +10,7 @@ import textwrap
 import unittest
 from unittest import mock
 
-from tests.cpython import compare, known
+from tests.cpython import compare, files, known
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -135,6 +135,25 @@ class Compare(unittest.TestCase):
             done = compare.compare(compare.arguments(["--python", sys.executable, "test_there_is_no_such_file"]))
         self.assertEqual(len(done.problems), 1)
         self.assertIn("test_there_is_no_such_file is missing: not installed", done.problems[0])
+
+
+class Ignored(unittest.TestCase):
+    """Which single tests are left out: rows of two numbers hold for a whole version, rows of three for one release."""
+    def test_version(self):
+        self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 10, 13)), [])
+        self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 11, 7)), ["test_in_thread"])
+        self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 12, 0)), [])
+
+    def test_release(self):
+        pattern = ["*.WithThreadsTestPool.test_terminate"]
+        for release, patterns in (((3, 11, 6), []), ((3, 11, 7), pattern), ((3, 11, 8), []),
+                                  ((3, 12, 0), []), ((3, 12, 1), pattern), ((3, 12, 2), []), ((3, 13, 0), [])):
+            self.assertEqual(files.ignored("test_multiprocessing_fork.test_threads", release), patterns)
+
+    def test_file(self):
+        for piece in ("test_multiprocessing_spawn", "made_test_multiprocessing_forkserver"):
+            self.assertEqual(len(files.ignored(piece, (3, 12, 1))), 1)
+        self.assertEqual(files.ignored("test_threading", (3, 12, 1)), [])
 
 
 class Supervise(unittest.TestCase):
