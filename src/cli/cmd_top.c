@@ -5,6 +5,7 @@
  * machine, and nothing of the processes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,17 @@ static int watch(struct how *how)
     return ended_by < 0 ? MT_EXIT_TROUBLE : ended_by > 0 ? 128 + ended_by : MT_EXIT_OK;
 }
 
+/* A terminal to read keys from and to write to: what a shell gives is that, what was opened for one of
+ * both (`< /dev/tty`) is not. -1: there is none. */
+static int open_terminal(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++) {
+        if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR)
+            return fd;
+    }
+    return open("/dev/tty", O_RDWR | O_CLOEXEC);
+}
+
 /* Says what kept it from going on. */
 static int conclude(struct how *how, int exit_status)
 {
@@ -310,7 +322,7 @@ int mt_cmd_top(int argc, char **argv)
         {'a', "all", NULL, "also processes that ended more than a minute ago", &words.all, NULL},
         {0},
     };
-    struct how how = {.fd = STDIN_FILENO, .until_fd = -1};
+    struct how how = {.fd = -1, .until_fd = -1};
     int exit_status;
     int n = mt_options_parse(argc, argv, options, synopsis, summary, false, &exit_status);
     if (n < 0)
@@ -325,6 +337,10 @@ int mt_cmd_top(int argc, char **argv)
         return mt_cli_usage("top", "this is no terminal; --once and --json need none");
     if (!is_directory(argv[1]))
         return MT_EXIT_TROUBLE;
+    if (screen && (how.fd = open_terminal()) < 0) {
+        mt_cli_error("the terminal cannot be opened: %s", strerror(errno));
+        return MT_EXIT_TROUBLE;
+    }
     mt_cli_writes_output();
     exit_status = MT_EXIT_OK;
     how.status = open_live(&how, argv[1], NULL);

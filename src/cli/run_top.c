@@ -35,15 +35,25 @@ static void show_held(int held_fd, int terminal_fd, off_t *offset)
     }
 }
 
-static _Noreturn void view(const char *directory, const uint8_t run_id[16], int terminal_fd,
-                           int held_fd, int until_fd)
+/* Whatever a signal to the group asks for, the program's words are still to be shown: once the screen is
+ * left, Ctrl-C is for the program, and what it says of it is the last. */
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_IGN);
+}
+
+static _Noreturn void view(const char *directory, const uint8_t run_id[16], pid_t parent,
+                           int terminal_fd, int held_fd, int until_fd)
 {
     bool interrupted = false;
     off_t offset = 0;
     mt__top_show(directory, run_id, terminal_fd, until_fd, &interrupted);
-    /* Whatever a signal to the group asks for, the program's words are still to be shown. */
-    if (interrupted) /* the terminal's Ctrl-C, which the raw mode kept from the program */
-        kill(getppid(), SIGINT);
+    ignore_signals();
+    /* The terminal's Ctrl-C, which the raw mode kept from the program. */
+    if (interrupted && getppid() == parent) /* else mtrace is gone, and that is somebody else */
+        kill(parent, SIGINT);
     struct pollfd until = {.fd = until_fd, .events = POLLIN};
     do
         show_held(held_fd, terminal_fd, &offset);
@@ -114,6 +124,7 @@ void mt__run_top_start(struct mt_run_top *top, const char *directory, const uint
         else if (pipe2(ends, O_CLOEXEC) != 0)
             why = strerror(errno);
     }
+    pid_t self = getpid();
     if (!why) {
         top->viewer = fork();
         if (top->viewer < 0)
@@ -121,7 +132,7 @@ void mt__run_top_start(struct mt_run_top *top, const char *directory, const uint
     }
     if (top->viewer == 0 && !why) {
         close(ends[1]);
-        view(directory, run_id, terminal_fd, top->held_fd, ends[0]);
+        view(directory, run_id, self, terminal_fd, top->held_fd, ends[0]);
     }
     if (terminal_fd >= 0)
         close(terminal_fd);

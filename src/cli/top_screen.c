@@ -17,6 +17,7 @@
 #define DIM "\x1b[0;2m"
 #define REVERSE "\x1b[0;7m"
 
+/* A screen of 24 lines of 80 columns has all of it. */
 static const char help[] =
     "1 2 3, Tab      processes, threads, functions\n"
     "Up Down, k j    select a row; also Page Up, Page Down, Home, End\n"
@@ -25,8 +26,8 @@ static const char help[] =
     "s               sort by the next column: calls, bytes, threads, self, ...\n"
     "r               the other way round\n"
     "/               filter: rows with that text in a name, path or open call\n"
-    "i               idle threads' time counts: those in a C function without any event\n"
-    "a               show all: what ended more than a minute ago, threads without a call\n"
+    "i               also the time of idle threads: in a C function, without events\n"
+    "a               all: also what ended a minute ago, threads without a call\n"
     "p, Space        pause the screen; the program does not notice\n"
     "h, ?            this help\n"
     "q, Ctrl-C       leave\n"
@@ -34,9 +35,9 @@ static const char help[] =
     "IN       the innermost call that is open now, and where it was called from\n"
     "…        open calls that began before what was read; DEPTH has a + then\n"
     "FOR      since the thread's last event\n"
-    "SELF     in the function and in none that it called, of all threads, over the last seconds\n"
-    "sampled  more was written than is read: rates and times are estimates from a part of it\n"
-    "unfinished  the process has ended while calls were open: killed, os._exit, or exec\n";
+    "SELF     in the function and in none that it called, of all threads\n"
+    "sampled  more was written than is read: rates and times are estimates\n"
+    "unfinished  it ended while calls were open: killed, os._exit, or exec\n";
 
 struct lines {
     struct mt_buf *out;

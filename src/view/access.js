@@ -41,8 +41,8 @@ function putWords() {
     return element('tr', {}, wordsOfTrack(lane, inView).map(text => element('td', {textContent: text})));
   });
   document.getElementById('tracks').replaceChildren(...rows);
-  setText('in-view', describeRange(view) + ' (' + formatDuration(view.to - view.from) + '): ' + formatCount(n) +
-    ' calls in ' + formatCount(lanes.length) + (lanes.length === 1 ? ' thread' : ' threads') + ' on the screen');
+  setText('in-view', describeRange(view) + ' (' + formatDuration(view.to - view.from) + '): ' + formatMany(n, 'call') +
+    ' in ' + formatMany(lanes.length, 'thread') + ' on the screen');
   setText('selected', view.range ? 'Selected: ' + describeRange(view.range) + ' (' +
     formatDuration(view.range.to - view.range.from) + ')' : '');
   sayCurrent();
@@ -65,7 +65,7 @@ function sayCurrent() {
     const {title, facts} = describeCall(view.picked);
     text = shorten(title, 200) + '; ' + facts.filter(([, value]) => value).map(([name, value]) => name + ' ' + value).join('; ');
   } else if (lane && lane.kind === 'track') {
-    text = 'Thread ' + shorten(titleOfTrack(lane.track), 200) + ', ' + formatCount(lane.track.nCalls) + ' calls';
+    text = 'Thread ' + shorten(titleOfTrack(lane.track), 200) + ', ' + formatMany(lane.track.nCalls, 'call');
   } else if (lane) {
     text = lane.kind === 'process' ? 'Process ' + shorten(titleOfProcess(lane.process), 200) + (lane.process.isOpen ? ', open' : ', closed')
       : 'Host ' + shorten(lane.name, 200);

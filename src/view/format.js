@@ -6,6 +6,11 @@ function formatCount(n) {
   return String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+// "1 thread", "1,024 threads".
+function formatMany(n, what) {
+  return formatCount(n) + ' ' + what + (n === 1 ? '' : 's');
+}
+
 // "12.3 ms": three digits or more.
 function formatDuration(ns) {
   if (ns < 1000) return Math.round(ns) + ' ns';

@@ -151,10 +151,13 @@ function onKey(event) {
     else if (key === 'escape') screen.canvas.focus();
     return;
   }
-  const action = (target === screen.canvas && CANVAS_ACTIONS[key]) || ACTIONS[key];
+  // Where nothing has the focus, as at first, the keys are the timeline's.
+  const isOfCanvas = target === screen.canvas || target === document.body;
+  const action = (isOfCanvas && CANVAS_ACTIONS[key]) || ACTIONS[key];
   if (!action || (target.tagName === 'BUTTON' && (key === 'enter' || key === ' '))) return;
   if (!view.lanes.length && key in CANVAS_ACTIONS) return;
   event.preventDefault();
+  if (target === document.body && key in CANVAS_ACTIONS) screen.canvas.focus();
   dropHover();
   action(event);
 }

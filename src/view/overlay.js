@@ -267,7 +267,7 @@ function noteOnProcess(context, lane) {
   const {process} = lane, {info} = process, facts = [];
   if (info.former !== undefined) facts.push('after exec');
   if (info.real_pid !== info.pid) facts.push('real pid ' + info.real_pid);
-  if (!process.isOpen) facts.push(process.tracks.length + (process.tracks.length === 1 ? ' thread' : ' threads'));
+  if (!process.isOpen) facts.push(formatMany(process.tracks.length, 'thread'));
   if (info.lost) facts.push(lossText({count: info.lost, why: info.lost_why}));
   context.font = FONT;
   context.textAlign = 'left';

@@ -97,9 +97,9 @@ function refreshStats() {
 
 function noteOnStats(nRowsShown, n) {
   const of = view.range ? formatDuration(view.range.to - view.range.from) + ' selected' : 'all of the recording';
-  const where = panel.scope ? titleOfTrack(panel.scope) : formatCount(panel.walk.tracks.length) + ' threads';
+  const where = panel.scope ? titleOfTrack(panel.scope) : formatMany(panel.walk.tracks.length, 'thread');
   const cut = n > nRowsShown ? '; the first ' + nRowsShown + ' rows' : '';
-  return shorten(of + ', ' + where + ': ' + formatCount(panel.walk.nCalls) + ' calls of ' + formatCount(n) + ' functions' + cut, 300);
+  return shorten(of + ', ' + where + ': ' + formatMany(panel.walk.nCalls, 'call') + ' of ' + formatMany(n, 'function') + cut, 300);
 }
 
 function sortedRows() {

@@ -118,7 +118,7 @@ function goToMatch(isForward) {
 
 function showSearch() {
   const count = document.getElementById('count'), has = Boolean(screen.filter);
-  const n = formatCount(search.count) + (search.count === 1 ? ' call' : ' calls');
+  const n = formatMany(search.count, 'call');
   count.textContent = !has ? '' : search.rank ? formatCount(search.rank) + ' of ' + n : n;
   for (const id of ['next', 'former']) document.getElementById(id).disabled = !search.count;
 }

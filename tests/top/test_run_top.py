@@ -81,6 +81,14 @@ class RunTop(Case):
             self.assertTrue(terminal.is_restored())
             self.assertEqual(self.shown(terminal), "to False False ''\nan error\ninterrupted\n")
 
+    def test_interrupt_once_the_screen_was_left(self):
+        """The terminal sends it to all of the group then; what the program says of it is shown, too."""
+        with self.terminal("-q") as terminal:
+            terminal.wait(" io.open")
+            terminal.type("q", lambda t: "an error\n" in self.shown(t), "what was held back")
+            self.assertEqual(terminal.end("\x03"), 9)
+            self.assertEqual(self.shown(terminal).replace("^C", ""), "to False False ''\nan error\ninterrupted\n")
+
     def test_signals_are_for_the_program(self):
         with self.terminal("-q") as terminal:
             terminal.wait(" io.open")

@@ -257,6 +257,13 @@ class Leaving(Case):
             self.assertTrue(terminal.is_restored())
             self.assertEqual(terminal.written.count(b"mtrace top  "), 3)
 
+    def test_input_that_is_only_for_reading(self):
+        os.mkdir(self.traces)
+        words = ["sh", "-c", "exec %s top %s </dev/tty" % (harness.MTRACE, self.traces)]
+        with Terminal(words) as terminal:
+            terminal.wait("0 processes")
+            self.leave(terminal)
+
     def test_directory_that_vanishes(self):
         os.mkdir(self.traces)
         with self.top("--interval", "0.1") as terminal:
@@ -268,6 +275,17 @@ class Leaving(Case):
 
 
 class Sizes(Case):
+    def test_help_is_whole_at_80_columns(self):
+        os.mkdir(self.traces)
+        with self.top(size=(24, 80)) as terminal, self.top(size=(50, 200)) as large:
+            large.wait("0 processes")
+            large.type("h", "unfinished  ", "help")
+            terminal.wait("0 processes")
+            terminal.type("h", "unfinished  ", "help")
+            lines = [line for line in large.lines[ROW:49] if line]
+            self.assertEqual([line for line in terminal.lines[ROW:23] if line], lines)
+            self.assertEqual(len(lines), 18)
+
     def test_resize(self):
         with self.worker(), self.top(size=(24, 80)) as terminal:
             terminal.wait(lambda t: t.lines[23].startswith("h help"), "the last line")

@@ -110,6 +110,21 @@ class TestExample(Case):
             view.press("t")
             self.assertNotEqual(view.page.get_attribute("html", "data-theme"), was)
 
+    def test_keys_where_nothing_has_the_focus(self):
+        """At first, and when what had it is there no more."""
+        with page.opened(self.path) as view:
+            self.assertEqual(view.page.evaluate("document.activeElement.tagName"), "BODY")
+            view.press("ArrowDown")
+            self.assertRegex(view.text("active"), "^Thread MainThread")
+            self.assertEqual(view.page.evaluate("document.activeElement.id"), "timeline")
+            view.stats()
+            view.page.focus("#functions .link")
+            view.press("Enter", "n")  # its calls, and the first of them instead of the table
+            self.assertEqual(view.page.evaluate("document.activeElement.tagName"), "BODY")
+            self.assertIn("Depth", view.text("active"))
+            view.press("Enter")
+            self.assertEqual(view.page.evaluate("document.activeElement.id"), "timeline")
+
     def test_mouse(self):
         with page.opened(self.path) as view:
             mouse, whole = view.page.mouse, view.in_view()
