@@ -86,6 +86,7 @@ struct mt_os_mask {
     sigset_t saved;
     int cancel_state;
     bool outermost;
+    bool masked; /* by the outermost; no: a filter refuses it */
 };
 void mt_os_block_signals(struct mt_os_mask *mask);
 void mt_os_restore_signals(const struct mt_os_mask *mask);

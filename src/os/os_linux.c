@@ -87,8 +87,8 @@ void mt_os_block_signals(struct mt_os_mask *mask)
         mask->cancel_state = mt__forbid_cancel();
         sigfillset(&all);
         /* A filter may refuse it. Then there is no mask to go back to. */
-        mask->outermost = pthread_sigmask(SIG_SETMASK, &all, &mask->saved) == 0;
-        mt_store_relaxed(&blocked, mask->outermost);
+        mask->masked = pthread_sigmask(SIG_SETMASK, &all, &mask->saved) == 0;
+        mt_store_relaxed(&blocked, mask->masked);
     }
     errno = saved;
 }
@@ -98,7 +98,8 @@ void mt_os_restore_signals(const struct mt_os_mask *mask)
     int saved = errno;
     if (mask->outermost) {
         mt_store_relaxed(&blocked, false);
-        pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
+        if (mask->masked)
+            pthread_sigmask(SIG_SETMASK, &mask->saved, NULL);
         errno = saved;
         mt__allow_cancel(mask->cancel_state);
     }

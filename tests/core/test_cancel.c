@@ -5,10 +5,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -148,6 +153,39 @@ LAB(test_over_a_fork)
     check_all(EVENTS, EVENTS);
 }
 
+/* A sandbox's answer to what blocks signals, from now on, on this thread. */
+static bool refuse_masks(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_rt_sigprocmask, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+static void *record_unmasked(void *unused)
+{
+    struct lab_writer w;
+    (void)unused;
+    passed = refuse_masks();
+    lab_writer_init(&w, 'X', 0, &done[0]);
+    lab_write(&w, EVENTS);
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+    return NULL;
+}
+
+LAB(test_where_signals_cannot_be_blocked)
+{
+    run(record_unmasked);
+    CHECK(passed);
+    check_all(EVENTS, EVENTS);
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -158,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_asynchronously_while_a_chunk_is_taken),
         cmocka_unit_test(test_asynchronously_while_a_name_is_defined),
         cmocka_unit_test(test_over_a_fork),
+        cmocka_unit_test(test_where_signals_cannot_be_blocked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
