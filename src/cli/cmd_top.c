@@ -337,7 +337,9 @@ int mt_cmd_top(int argc, char **argv)
         return mt_cli_usage("top", "this is no terminal; --once and --json need none");
     if (!is_directory(argv[1]))
         return MT_EXIT_TROUBLE;
-    if (screen && (how.fd = open_terminal()) < 0) {
+    if (screen)
+        how.fd = open_terminal();
+    if (screen && how.fd < 0) {
         mt_cli_error("the terminal cannot be opened: %s", strerror(errno));
         return MT_EXIT_TROUBLE;
     }
