@@ -58,9 +58,10 @@ __attribute__((no_sanitize_address)) static inline uint64_t mt__first_8(const ch
 static inline uint64_t mt__name_rest(const char *text, uint64_t n)
 {
     uint64_t mix = 0;
-    for (uint64_t i = 8; i + 8 < n; i += 8)
-        mix = (mix ^ mt__first_8(text + i)) * UINT64_C(0x9e3779b97f4a7c15);
-    return mix ^ mt__first_8(text + n - 8);
+    const char *last = text + n - 8;
+    for (text += 8; text < last; text += 8)
+        mix = (mix ^ mt__first_8(text)) * UINT64_C(0x9e3779b97f4a7c15);
+    return mix ^ mt__first_8(last);
 }
 
 /* The same, wherever they lie; what is behind the end in another page is 0. */
@@ -117,12 +118,16 @@ static inline uint64_t mt_cfunc_value_hot(const PyMethodDef *def)
     if (MT_UNLIKELY(row == NULL || mt_shared_load(&row->function) != def->ml_meth ||
                     mt_shared_load(&row->text) != def->ml_name))
         return 0;
-    uint64_t name = mt__first_8(def->ml_name);
-    bool same = ((mt_shared_load(&row->name) ^ name) & mt_shared_load(&row->name_mask)) == 0;
+    const char *name = def->ml_name;
+    if (MT_UNLIKELY((mt_shared_load(&row->name) ^ mt__first_8(name)) &
+                    mt_shared_load(&row->name_mask)))
+        return 0;
     uint64_t n = mt_shared_load(&row->n_longer);
-    if (n != 0) /* it is in one page, whatever is there now */
-        same = same && mt_shared_load(&row->name_rest) == mt__name_rest(def->ml_name, n);
-    return MT_LIKELY(same) ? mt_shared_load(&row->value) : 0;
+    if (n != 0) { /* it is in one page, whatever is there now */
+        if (MT_UNLIKELY(mt_shared_load(&row->name_rest) != mt__name_rest(name, n)))
+            return 0;
+    }
+    return mt_shared_load(&row->value);
 }
 
 /* The value of a C function, 0: none yet. */

@@ -34,6 +34,7 @@
 #include <time.h>
 
 #include "base/atomic.h"
+#include "os/os.h"
 
 #if PY_VERSION_HEX < 0x03090000 || PY_VERSION_HEX >= 0x03100000
 #error "mtrace supports CPython 3.9 to 3.15"
@@ -493,18 +494,31 @@ static inline void mt_tstate_set_profile(PyThreadState *tstate, Py_tracefunc fun
 #endif
 }
 
-/* The kernel's id of a thread of this process that has not ended; 0: unknown. */
+/* The kernel's id of a thread of this process that has not ended; 0: unknown. A thread that ended in
+ * the middle of a call (pthread_exit in C) leaves its state behind, and its stack, where libc looks
+ * for the id, may be unmapped or another's by now. */
 static inline uint32_t mt_tstate_tid(PyThreadState *tstate)
 {
 #if PY_VERSION_HEX >= 0x030b0000
-    if (tstate->native_thread_id != 0)
-        return (uint32_t)tstate->native_thread_id;
+    uint32_t native = (uint32_t)tstate->native_thread_id;
+    if (native != 0)
+        return mt_os_tid_exists(native) ? native : 0;
 #endif
     /* A thread's CPU clock is named by its kernel id: linux/posix-timers.h. */
+    enum { WITHIN = 1024 }; /* of what libc keeps of a thread, more than up to its id */
+    const char *kept = (const char *)tstate->thread_id;
     clockid_t clock;
-    if (tstate->thread_id == 0 || pthread_getcpuclockid((pthread_t)tstate->thread_id, &clock) != 0)
+    if (kept == NULL || !mt_os_readable(kept) || !mt_os_readable(kept + WITHIN) ||
+        pthread_getcpuclockid((pthread_t)tstate->thread_id, &clock) != 0)
         return 0;
-    return ~((uint32_t)clock >> 3) & 0x1fffffffu;
+    uint32_t tid = ~((uint32_t)clock >> 3) & 0x1fffffffu;
+    return mt_os_tid_exists(tid) ? tid : 0;
+}
+
+/* Has it ended like that? Then what its state points to may be gone. */
+static inline bool mt_tstate_ended(PyThreadState *tstate)
+{
+    return tstate != PyThreadState_Get() && tstate->thread_id != 0 && mt_tstate_tid(tstate) == 0;
 }
 
 /* ---- exceptions: out of the way and back, whatever is done in between */

@@ -106,8 +106,8 @@ CALLBACK(PY_UNWIND, on_python(args, MT_KIND_PY_END_EXC))
 
 static inline PyObject *on_definition(PyObject *callable, const PyMethodDef *def, enum mt_kind kind)
 {
-    struct mt_slot *slot = mt__slot;
     uint64_t value = mt_cfunc_value_hot(def);
+    struct mt_slot *slot = mt__slot; /* late: the registers are few */
     if (MT_UNLIKELY(!mt_id_valid(slot, value)))
         return c_slow(callable, def, kind);
     if (kind == MT_KIND_C_BEGIN)

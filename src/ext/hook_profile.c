@@ -24,9 +24,9 @@ static inline void on_python(PyFrameObject *frame, enum mt_kind kind)
 
 static inline void on_definition(PyObject *callable, enum mt_kind kind)
 {
-    struct mt_slot *slot = mt__slot;
     const PyMethodDef *def = ((PyCFunctionObject *)callable)->m_ml;
     uint64_t value = mt_cfunc_value_hot(def);
+    struct mt_slot *slot = mt__slot; /* late: the registers are few */
     if (MT_UNLIKELY(!mt_id_valid(slot, value))) {
         mt__c_slow(callable, def, kind);
         return;

@@ -19,15 +19,20 @@ static uint32_t id_of(PyCodeObject *code, PyFrameObject *frame)
     return value & MT_VALUE_OWN ? 0 : (uint32_t)value;
 }
 
-/* Walks outwards from `frame` (a reference that is taken over) of a thread. With ids: fills it from
- * its end, innermost last, n of them; without: counts. A call that is going to begin is not open;
- * of the thread's innermost one nobody but the caller can tell. */
-static uint32_t walk(PyThreadState *tstate, PyFrameObject *frame, bool innermost, uint32_t *ids,
-                     uint32_t n)
+/* May calls of the thread be going to begin that are not its innermost one? */
+static bool may_be_due(PyThreadState *tstate)
+{
+    return !mt__begins_outside &&
+           mt_begins_may_be_due(tstate, !mt__starting && tstate == PyThreadState_Get());
+}
+
+/* Walks outwards from `frame` (a reference that is taken over). With ids: fills it from its end,
+ * innermost last, n of them; without: counts. A call that is going to begin (`due`: there may be
+ * such) is not open; of the thread's innermost one nobody but the caller can tell. The GIL may be
+ * let go, so the thread's state is not looked at. */
+static uint32_t walk(bool due, PyFrameObject *frame, bool innermost, uint32_t *ids, uint32_t n)
 {
     uint32_t count = 0;
-    bool due = !mt__begins_outside &&
-               mt_begins_may_be_due(tstate, !mt__starting && tstate == PyThreadState_Get());
     for (; frame != NULL; innermost = false) {
         PyCodeObject *code = mt_frame_code_public(frame);
         bool later = due && !innermost && mt_frame_begins_later(frame, code);
@@ -56,6 +61,7 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
         return 0;
     mt_pending_save(&pending);
     PyThreadState *tstate = PyThreadState_Get();
+    bool due = may_be_due(tstate);
     PyFrameObject *frame = PyThreadState_GetFrame(tstate);
     if (off_stack != NULL) {
         uint32_t id = id_of(off_stack, NULL);
@@ -74,9 +80,9 @@ uint32_t mt__open_calls(enum mt_kind kind, uint32_t *ids, uint32_t cap, uint32_t
     }
     if (frame != NULL) {
         Py_INCREF(frame);
-        count = walk(tstate, frame, !begins, NULL, 0);
+        count = walk(due, frame, !begins, NULL, 0);
         if (count > 0 && count <= cap)
-            walk(tstate, frame, !begins, ids, count);
+            walk(due, frame, !begins, ids, count);
         else
             Py_DECREF(frame);
     }
@@ -98,15 +104,16 @@ uint32_t mt__stack_of(PyThreadState *tstate, uint32_t **ids, uint32_t *cap)
     *ids = NULL;
     *cap = 0;
     mt_pending_save(&pending);
+    bool due = may_be_due(tstate);
     PyFrameObject *frame = PyThreadState_GetFrame(tstate);
     if (frame != NULL) {
         Py_INCREF(frame);
-        count = walk(tstate, frame, true, NULL, 0);
+        count = walk(due, frame, true, NULL, 0);
         if (count > 0)
             *ids = mt_os_pages(count * sizeof **ids);
         if (*ids != NULL) {
             *cap = count;
-            walk(tstate, frame, true, *ids, count);
+            walk(due, frame, true, *ids, count);
         } else {
             count = 0;
             Py_DECREF(frame);

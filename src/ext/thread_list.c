@@ -76,7 +76,8 @@ int mt__thread_set_profile(uint64_t number, Py_tracefunc function)
     if (function != NULL && count_profiled(true) != 0)
         return -1;
     PyThreadState *tstate = mt__thread_numbered(number);
-    bool changes = tstate != NULL && (tstate->c_profilefunc == NULL) == (function != NULL);
+    bool changes = tstate != NULL && (tstate->c_profilefunc == NULL) == (function != NULL) &&
+                   !mt_tstate_ended(tstate);
     if (changes)
         mt_tstate_set_profile(tstate, function);
     /* It may have ended meanwhile. */

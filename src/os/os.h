@@ -20,7 +20,8 @@
 /* Asked of the kernel: libc's answers are stale after a fork that it did not see. */
 uint32_t mt_os_pid(void);
 uint32_t mt_os_tid(void);
-uint32_t mt_os_uid(void); /* effective */
+uint32_t mt_os_uid(void);            /* effective */
+bool mt_os_tid_exists(uint32_t tid); /* in this process; true where that cannot be told */
 
 struct mt_os_process {
     uint32_t pid, ppid, uid;
@@ -70,6 +71,9 @@ void *mt_os_wiped_pages(size_t bytes, bool *wiped);
 /* Zeroed private pages that a child inherits. NULL: no memory. */
 void *mt_os_pages(size_t bytes);
 void mt_os_unmap(void *at, size_t bytes);
+/* Can 4 bytes there, at a multiple of 4, be read at this moment? For memory of the program's that may be
+ * unmapped by now. False where that cannot be told. */
+bool mt_os_readable(const void *at);
 /* Puts private pages where a shared mapping was, so that a store which is already on its way (a
  * fork in a signal handler) cannot reach the file. */
 void mt_os_seal(void *at, size_t bytes);

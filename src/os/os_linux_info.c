@@ -40,6 +40,14 @@ uint32_t mt_os_uid(void)
     return (uint32_t)syscall(SYS_geteuid);
 }
 
+bool mt_os_tid_exists(uint32_t tid)
+{
+    int saved = errno;
+    bool exists = syscall(SYS_tgkill, mt_os_pid(), tid, 0) == 0 || errno != ESRCH;
+    errno = saved;
+    return exists;
+}
+
 static uint64_t read_ns(clockid_t clock);
 
 /* Reads a small file of procfs or sysfs, which give what fits at once; returns its length, 0 on any

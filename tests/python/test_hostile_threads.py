@@ -1,5 +1,7 @@
 """Threads that C code makes, and threads that end or are interrupted in the middle of a call."""
+import os
 import sys
+import unittest
 
 from tests.python import compared, harness
 
@@ -86,6 +88,27 @@ class Foreign(compared.Case):
             self.assertEqual(len(children), 2 * n)
 
 
+# leave(): threads that end in the middle of a call.
+LEFT_BEHIND = """
+            import _thread, threading, time
+            def exiting(up, gate):
+                up.append(gate)
+                gate.acquire()
+                hostile.exit_thread()
+            def leave():
+                up, gates = [], [_thread.allocate_lock() for _ in range(12)]
+                for gate in gates:
+                    gate.acquire()
+                    _thread.start_new_thread(exiting, (up, gate))
+                while len(up) < len(gates):
+                    time.sleep(0)
+                for gate in gates:
+                    gate.release()
+                while len(os.listdir("/proc/self/task")) > 1:
+                    time.sleep(0)
+"""
+
+
 class Ends(compared.Case):
     def test_in_the_middle_of_a_call(self):
         """pthread_exit and pthread_cancel in C that Python called: these calls stay open, the
@@ -110,6 +133,42 @@ class Ends(compared.Case):
             """):
             n = 20 if run.engine != "setprofile" else 0
             self.assert_calls(run, {"exiting": (n, 0), "cancelled": (n, 0), "step": 40 + 2 * n})
+
+    def test_states_left_behind(self):
+        """More threads that ended so than libc keeps stacks of, so that some are unmapped. What asks about
+        all threads, a new name, does not look there."""
+        for run in self.run_text(LEFT_BEHIND + """
+            leave()
+            threading.current_thread().name = "renamed"
+            thread = threading.Thread(target=step)
+            thread.start()
+            thread.join()
+            print("done", flush=True)
+            os._exit(0)
+            """):
+            self.assertEqual(run.output, "done\n")
+            self.assert_calls(run, {"step": 1, "leave": 1})
+
+    @unittest.skipIf(V >= (3, 12), "CPython looks there itself when it switches events on")
+    def test_start_and_stop_with_states_left_behind(self):
+        """Recording starts and stops in a process that has such states, from before and from meanwhile."""
+        for engine, c_functions in ("setprofile", True), ("frame", False):
+            folder = os.path.join(self.folder, engine)
+            done = self.untraced(sys.executable, self.program(LEFT_BEHIND + """
+            sys.path.insert(0, %r)
+            import mtrace
+            leave()
+            tracer = mtrace.Tracer(%r, engine=%r, c_functions=%r)
+            tracer.start()
+            leave()
+            step()
+            tracer.stop()
+            print("done", flush=True)
+            os._exit(0)
+            """ % (harness.HOME, folder, engine, c_functions)))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "done\n", ""))
+            self.traces = folder
+            self.assertEqual(compared.calls([self.read_one()], "step"), (1, 1))
 
     def test_asynchronous_exceptions(self):
         """PyThreadState_SetAsyncExc, of the own thread and of another one that calls all the time. At
