@@ -408,6 +408,9 @@ static void print_timeline(FILE *out, const struct mt_run_result *result)
         fprintf(out, LABEL "mtrace merge ", "timeline");
         print_shell_files(out, result->place->shown);
         fputs(" > all.json, to be opened in " VIEWER "\n", out);
+        fprintf(out, LABEL "mtrace view ", "browser");
+        print_shell_files(out, result->place->shown);
+        fputc('\n', out);
     }
 }
 

@@ -4,8 +4,9 @@
  * terminal's cursor, changes its state, or turns the direction of writing.
  */
 #define _GNU_SOURCE
-#include <locale.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <locale.h>
 #include <stdio.h>
 #include <time.h>
 #include <wchar.h>
@@ -159,14 +160,27 @@ void mt__top_put_head(const struct mt_top *top, struct mt_buf *out)
                       view->n_errors == 1 ? "" : "s");
 }
 
+/* What a thread is in is to be seen on 80 columns, too. */
+static bool is_narrow(const struct mt_top *top)
+{
+    return top->n_columns < 100;
+}
+
 void mt__top_put_titles(const struct mt_top *top, struct mt_buf *out)
 {
-    static const char *const titles[MT_TOP_N_MODES] = {
-        "    PID  NAME                STATE       THREADS    CALLS/S     SIZE   SIZE/S       LOST  IN",
-        "    PID      TID  NAME                   CALLS/S   FOR       DEPTH  IN",
-        "  SELF %     SELF    CALLS/S       CALLS  FUNCTION",
+    static const char *const titles[][MT_TOP_N_MODES] = {
+        {
+            "    PID  NAME                STATE       THREADS    CALLS/S     SIZE   SIZE/S       LOST  IN",
+            "    PID      TID  NAME                   CALLS/S   FOR       DEPTH  IN",
+            "  SELF %     SELF    CALLS/S       CALLS  FUNCTION",
+        },
+        {
+            "    PID  NAME          STATE       THREADS    CALLS/S     SIZE  IN",
+            "    PID      TID  NAME           CALLS/S   FOR       DEPTH  IN",
+            "  SELF %     SELF    CALLS/S       CALLS  FUNCTION",
+        },
     };
-    mt_buf_append_text(out, titles[top->mode]);
+    mt_buf_append_text(out, titles[is_narrow(top)][top->mode]);
 }
 
 /* The thread whose call stands for the process: the one with the most calls, else its first. */
@@ -189,14 +203,17 @@ static void put_process(struct mt_top *top, uint32_t idx, struct mt_buf *out)
     const struct mt_live_process *process = &view->processes[idx];
     char calls[32], bytes[32], new_bytes[32], lost[32];
     mt_buf_printf(out, "%7" PRIu32 "  ", process->pid);
-    put_padded(out, &process->name, 18);
+    put_padded(out, &process->name, is_narrow(top) ? 12 : 18);
     rate_text(mt__top_per_second(process->n_calls, view->interval_ns), calls, sizeof calls);
     mt_cli_bytes_text(process->n_bytes, bytes, sizeof bytes);
     mt_cli_bytes_text((uint64_t)mt__top_per_second(process->n_new_bytes, view->interval_ns),
                       new_bytes, sizeof new_bytes);
     rate_text((double)process->n_lost, lost, sizeof lost);
-    mt_buf_printf(out, "%-10s  %7" PRIu32 " %10s %8s %8s %10s  ", mt__top_process_state(process),
-                  process->n_threads, calls, bytes, new_bytes, process->n_lost ? lost : "");
+    mt_buf_printf(out, "%-10s  %7" PRIu32 " %10s %8s ", mt__top_process_state(process),
+                  process->n_threads, calls, bytes);
+    if (!is_narrow(top))
+        mt_buf_printf(out, "%8s %10s ", new_bytes, process->n_lost ? lost : "");
+    mt_buf_append_char(out, ' ');
     uint32_t thread = busiest(view, idx), func;
     if (thread != MT_NONE && mt_live_stack(top->live, thread, &func, 1))
         mt__top_put_func(top, func, true, out);
@@ -209,7 +226,7 @@ static void put_thread(struct mt_top *top, uint32_t idx, struct mt_buf *out)
     const struct mt_live_process *process = &view->processes[thread->process];
     char calls[32], ago[32] = "";
     mt_buf_printf(out, "%7" PRIu32 "  %7" PRIu32 "  ", process->pid, thread->tid);
-    put_padded(out, &thread->name, 20);
+    put_padded(out, &thread->name, is_narrow(top) ? 12 : 20);
     rate_text(mt__top_per_second(thread->n_calls, view->interval_ns), calls, sizeof calls);
     if (thread->last_ns && thread->last_ns < view->now_ns)
         mt_cli_duration_text(view->now_ns - thread->last_ns, ago, sizeof ago);
@@ -257,6 +274,7 @@ enum mt_status mt__top_put_all(struct mt_top *top, size_t width, struct mt_buf *
 {
     struct mt_buf line = {0};
     enum mt_status status = MT_OK;
+    top->n_columns = width && width < INT_MAX ? (int)width : INT_MAX;
     mt__top_put_head(top, &line);
     end_line(&line, width, out);
     for (unsigned mode = 0; mode < MT_TOP_N_MODES && status == MT_OK; mode++) {

@@ -44,8 +44,8 @@ same "check" $? 0
 "$MTRACE" merge ./*.trace >all.json
 same "all calls" "$(calls all.json work)" 1000
 has "the summary" "$(cat err.txt)" "mtrace: 1 process, 2 threads, " ",??? Python calls, " " C calls" \
-  "files     1, " "in the current directory" "timeline  mtrace merge *.trace > all.json" perfetto
-same "it is short" "$(wc -l <err.txt)" 3
+  "files     1, " "in the current directory" "timeline  mtrace merge *.trace > all.json" perfetto "browser   mtrace view *.trace"
+same "it is short" "$(wc -l <err.txt)" 4
 run ../work.py 5
 has "an earlier run's files do not count" "$(cat err.txt)" "mtrace: 1 process, " "files     1, "
 same "they stay" "$(n_traces)" 2

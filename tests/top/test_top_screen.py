@@ -298,6 +298,19 @@ class Sizes(Case):
             terminal.wait(lambda t: t.lines[0] == ("mtrace top  " + self.traces)[:100], "the head")
             self.leave(terminal)
 
+    def test_what_is_running_is_there_at_80_columns(self):
+        with self.worker(TWO_THREADS, name="two_named_at_length.py"), self.top(size=(24, 80)) as terminal:
+            self.look()
+            terminal.wait("  TextIOWrapper.re")
+            lines = terminal.lines
+            self.assertEqual(lines[3].split(), "PID NAME STATE THREADS CALLS/S SIZE IN".split())
+            self.assertEqual(lines[3].index("IN"), lines[ROW].index("TextIOWrapper"))
+            self.assertEqual(lines[ROW].split()[1:4], ["two_named_at", "running", "2"])
+            lines = terminal.type("2s", "by depth")
+            lines = terminal.wait("  lock.acquire < Con")
+            self.assertEqual(lines[3].index("IN"), lines[ROW].index("lock.acquire"))
+            self.leave(terminal)
+
     def test_wide_characters(self):
         """Lines end where the screen does, whatever is in them."""
         name = "\u65e5\u672c\u8a9e" * 30 + "e\u0301" * 30
