@@ -10,6 +10,21 @@ from tests.python import harness
 TITLE = re.compile(r"^(.*) \(([0-9]+)\), (.*) \(([0-9]+)\)(?:, ([0-9]+) unfinished calls?)?$")
 
 
+def outlived(events):
+    """The tracks, (pid, tid), where a call ends with the one around it, but not if start and duration are added as
+    numbers of 53 bits are: there speedscope takes the inner one to end later, and puts what follows elsewhere."""
+    ends, found = collections.defaultdict(list), set()
+    for event in sorted((e for e in events if e["ph"] == "X"), key=lambda e: (e["ts"], -e["dur"])):
+        track, end = (event["pid"], event["tid"]), event["ts"] + event["dur"]
+        around = ends[track]
+        while around and around[-1] <= event["ts"] + 1e-5:  # a hundredth of a nanosecond
+            around.pop()
+        if around and end > around[-1]:
+            found.add(track)
+        around.append(end)
+    return found
+
+
 class TestSpeedscope(recorded.Case):
     def test_own_format(self):
         path = self.merged("-f", "speedscope")
@@ -85,12 +100,18 @@ class TestSpeedscope(recorded.Case):
     def test_chrome(self):
         """A profile for each thread, with each call, of complete events: it looks for the end of a call by name,
         and ends have none."""
-        shown = speedscope.Shown(self.merged("--events", "complete"), "known.json")
+        path = self.merged("--events", "complete")
+        shown = speedscope.Shown(path, "known.json")
         self.assertEqual(len(shown.profiles), len(self.stacks))
+        with open(path) as f:
+            without = outlived(json.load(f))
+        self.assertLess(len(without), len(self.stacks) / 2)
         with open(self.merged("-f", "speedscope")) as f:
             written = json.load(f)
         for profile in written["profiles"]:
             _, pid, _, tid, _ = TITLE.match(profile["name"]).groups()
+            if (int(pid), int(tid)) in without:
+                continue
             expected = speedscope.count_stacks(profile["events"], written["shared"]["frames"], also_empty=False)
             match, = [p for p in shown.profiles if "(pid %s)" % pid in p["name"] and "(tid %s)" % tid in p["name"]]
             stacks = collections.Counter()
