@@ -42,7 +42,8 @@ static int profile_clock(PyObject *self, PyFrameObject *frame, int what, PyObjec
 
 #if PY_VERSION_HEX >= 0x030c0000
 struct callback {
-    PyObject_HEAD vectorcallfunc vectorcall;
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
 };
 
 static PyObject *monitoring_empty(PyObject *self, PyObject *const *args, size_t n, PyObject *names)

@@ -7,8 +7,8 @@
 #include "ext/hook.h"
 
 int mt__cfuncs_init(void); /* -1 with an exception */
-void mt__cfuncs_in_process(
-    uint32_t pid); /* a thread has attached; it may be the first of a child */
+/* A thread has attached; it may be the first of a child. */
+void mt__cfuncs_in_process(uint32_t pid);
 
 /* ---- the table */
 

@@ -98,7 +98,8 @@ static inline PyCodeObject *mt_frame_code_public(PyFrameObject *frame)
 
 #ifdef MT_FRAME_CODE_WORD
 struct mt__frame_head {
-    PyObject_HEAD PyFrameObject *back;
+    PyObject_HEAD
+    PyFrameObject *back;
     uintptr_t *frame;
 };
 static inline PyCodeObject *mt_frame_code_private(PyFrameObject *frame)

@@ -117,9 +117,9 @@ void mt__threads_walk(void);
 void mt__threads_imported(void);
 
 /* names.c */
-PyObject *mt__module_named(const char *name); /* a new reference; NULL: not imported */
-PyObject *mt__module_attribute(const char *module,
-                               const char *name);        /* the same; NULL: not there */
+/* New references; NULL: not imported, not there. */
+PyObject *mt__module_named(const char *name);
+PyObject *mt__module_attribute(const char *module, const char *name);
 bool mt__name_thread(unsigned long ident, uint32_t tid); /* false: it has no name yet */
 void mt__names_attached(void);
 void mt__names_thread_renamed(void);

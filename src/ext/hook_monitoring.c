@@ -167,7 +167,8 @@ CALLBACK(C_RAISE, on_c_end(args, MT_KIND_C_END_EXC))
 /* ---- callbacks as objects */
 
 struct callback {
-    PyObject_HEAD vectorcallfunc vectorcall;
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
 };
 
 static PyTypeObject callback_type = {

@@ -47,7 +47,8 @@ static PyObject *make(PyObject *module, PyObject *args)
 /* ---- a type of C with every kind of method, which calls Python at odd moments */
 
 struct object {
-    PyObject_HEAD PyObject *at_end; /* called when it is freed */
+    PyObject_HEAD
+    PyObject *at_end; /* called when it is freed */
     PyObject *weakrefs;
     vectorcallfunc vectorcall;
 };
