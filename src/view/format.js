@@ -44,6 +44,13 @@ function shorten(text, length) {
   return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut) + '…'; // no half of a pair
 }
 
+// Of where a function stands, the end: the file's name and the line say more than the folders above.
+function shortenPlace(place, length) {
+  const end = place.slice(-length), cut = end.indexOf('/');
+  if (end === place) return shorten(place, length);
+  return '…' + shorten(cut < 0 ? end.replace(/^[\udc00-\udfff]/, '') : end.slice(cut), length);
+}
+
 // A name that cannot turn around or hide what stands beside it.
 function isolate(text) {
   return '\u2068' + text + '\u2069';

@@ -2,6 +2,7 @@
 // graph.
 
 const MAX_ROWS = 500;
+const MAX_PLACE = 48, MAX_PATH = 4200; // characters of a path in the table, and in its title
 const panel = {tab: 'call', isOpen: false, scope: null, walk: null, stale: true, sort: 'self', isDown: true};
 
 const COLUMNS = [
@@ -114,14 +115,14 @@ function cellsOf(row) {
   name.onclick = () => searchFor('=' + funcs.name(row.func));
   const swatch = element('span', {className: 'swatch', ariaHidden: 'true'});
   swatch.style.background = cssOfPixel(theme.fills[row.func]);
-  const exact = ns => formatCount(ns) + ' ns';
+  const exact = ns => formatCount(ns) + ' ns', place = funcs.place(row.func);
   return [
     element('td', {className: funcs.isC(row.func) ? 'is-c name' : 'name'}, [swatch, name]),
     element('td', {textContent: formatCount(row.calls)}),
     element('td', {textContent: formatDuration(row.total), title: exact(row.total)}),
     element('td', {textContent: formatDuration(Math.max(0, row.self)), title: exact(row.self)}),
     element('td', {textContent: row.calls ? formatDuration(row.total / row.calls) : ''}),
-    element('td', {textContent: shorten(funcs.place(row.func), 200), className: 'place', dir: 'auto'}),
+    element('td', {textContent: shortenPlace(place, MAX_PLACE), title: shorten(place, MAX_PATH), className: 'place', dir: 'auto'}),
   ];
 }
 

@@ -62,7 +62,7 @@ class View:
     def functions(self):
         """{name: [calls, total ns, self ns, place]} of the table, where a name is there once."""
         rows = self.page.evaluate("""() => [...document.getElementById('rows').rows].map(r =>
-            [r.cells[0].textContent, r.cells[1].textContent, r.cells[2].title, r.cells[3].title, r.cells[5].textContent])""")
+            [r.cells[0].textContent, r.cells[1].textContent, r.cells[2].title, r.cells[3].title, r.cells[5].title])""")
         return {(name, place): [number(calls), number(total), number(own)] for name, calls, total, own, place in rows}
 
     def tracks(self):

@@ -3,6 +3,7 @@ import collections
 import json
 import os
 import re
+import sys
 
 from tests.python import harness
 from tests.view import page
@@ -55,6 +56,22 @@ class TestManyThreads(Case):
             self.assertNotIn(first, {row["pid"] for row in view.tracks()})
             view.page.mouse.click(100, view.top() + 13)
             self.assertIn(first, {row["pid"] for row in view.tracks()})
+
+
+class TestLongPath(Case):
+    def test_the_end_of_it_is_shown(self):
+        """The file's name and the line, and all of the path in the title."""
+        folder = os.path.join(self.folder, "d" * 120, "e" * 120, "f" * 20)
+        os.makedirs(folder)
+        path = os.path.join(folder, "far_away.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("def call():\n    pass\ncall()\n")
+        self.run_traced(sys.executable, path)
+        with page.opened(self.view()) as view:
+            view.stats()
+            self.assertEqual(view.functions()["call", path + ":1"][0], 1)
+            shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[5].textContent)")
+            self.assertIn("…/%s/far_away.py:1" % ("f" * 20), shown)
 
 
 class TestNothingMuch(Case):
