@@ -1,4 +1,5 @@
 """`mtrace top` on a terminal: what is on the screen, what keys do, and how it leaves."""
+import contextlib
 import os
 import re
 import signal
@@ -40,6 +41,13 @@ ROW = 4  # of the screen: the first of a view
 
 
 class Case(looks.Case):
+    @contextlib.contextmanager
+    def waiting(self, *args, **kwargs):
+        """A worker that does nothing any more, so that a top started now has it all on its first screen."""
+        with self.worker(*args, **kwargs) as worker:
+            self.look()
+            yield worker
+
     def top(self, *options, size=(30, 120)):
         return Terminal([harness.MTRACE, "top", *options, self.traces], *size)
 
@@ -50,7 +58,7 @@ class Case(looks.Case):
 
 class Views(Case):
     def test_processes(self):
-        with self.worker(TWO_THREADS, name="two.py") as worker, self.top() as terminal:
+        with self.waiting(TWO_THREADS, name="two.py") as worker, self.top() as terminal:
             lines = terminal.wait("TextIOWrapper.readline")
             self.assertEqual(lines[0], "mtrace top  " + self.traces)
             self.assertRegex(lines[1], r"^1 process, 1 running, 2 threads; [0-9,]+ calls/s; [0-9]+ kB$")
@@ -65,8 +73,7 @@ class Views(Case):
             self.assertIsNone(worker.process.poll())
 
     def test_threads_and_their_open_calls(self):
-        with self.worker(TWO_THREADS, name="two.py"), self.top(size=(30, 200)) as terminal:
-            self.look()
+        with self.waiting(TWO_THREADS, name="two.py"), self.top(size=(30, 200)) as terminal:
             terminal.wait("running")
             terminal.type("2s", "by depth")  # sorted by calls at first, and these depend on time
             lines = terminal.wait("Thread._bootstrap\n")
@@ -86,8 +93,7 @@ class Views(Case):
             self.leave(terminal)
 
     def test_functions_and_their_order(self):
-        with self.worker(BUSY, name="busy.py"), self.top("--interval", "3600", "--filter", "busy.py") as terminal:
-            self.look()
+        with self.waiting(BUSY, name="busy.py"), self.top("--interval", "3600", "--filter", "busy.py") as terminal:
             every = ["<module>", "main", "often", "seldom"]
             def rows(lines):
                 return [line.split() for line in lines[ROW:29] if line]
@@ -129,8 +135,7 @@ class Views(Case):
 
 class Keys(Case):
     def test_filter(self):
-        with self.worker(BUSY, name="busy.py"), self.top("--interval", "3600") as terminal:
-            self.look()
+        with self.waiting(BUSY, name="busy.py"), self.top("--interval", "3600") as terminal:
             terminal.type("3", "often ")
             terminal.type("/SELDOM", "/SELDOM_")
             lines = terminal.wait(lambda t: not t.lines[ROW + 1], "one row")
@@ -147,7 +152,7 @@ class Keys(Case):
             self.leave(terminal)
 
     def test_one_process(self):
-        with self.worker(TWO_THREADS, name="first.py"), self.worker(TWO_THREADS, name="second.py"):
+        with self.waiting(TWO_THREADS, name="first.py"), self.waiting(TWO_THREADS, name="second.py"):
             with self.top("-s", "name") as terminal:
                 terminal.wait(lambda t: "first" in t.lines[ROW] and "second" in t.lines[ROW + 1], "both")
                 pids = [line.split()[0] for line in terminal.lines[ROW:ROW + 2]]
@@ -159,8 +164,7 @@ class Keys(Case):
                 self.leave(terminal)
 
     def test_pause(self):
-        with self.worker() as worker, self.top("--interval", "0.1", "-s", "calls") as terminal:
-            self.look()
+        with self.waiting() as worker, self.top("--interval", "0.1", "-s", "calls") as terminal:
             terminal.type("3", "FUNCTION")
             terminal.type("p", "(paused)")
             before = terminal.lines
@@ -171,7 +175,7 @@ class Keys(Case):
             self.leave(terminal)
 
     def test_help(self):
-        with self.worker(), self.top() as terminal:
+        with self.waiting(), self.top() as terminal:
             terminal.wait("running")
             for key in "h?":
                 terminal.type(key, "the other way round")
@@ -190,8 +194,7 @@ def main():
     print("ready", flush=True); sys.stdin.readline()
 main()
 """
-        with self.worker(text, name="many.py"):
-            self.look()
+        with self.waiting(text, name="many.py"):
             with self.top("--interval", "3600", "--filter", "many.py", "-s", "name") as terminal:
                 terminal.type("3", " f022 ")
 
@@ -243,7 +246,7 @@ class Leaving(Case):
 
     def test_stop_where_nobody_could_continue(self):
         """The leader of a session is not stopped by its terminal; it goes on."""
-        with self.worker(), self.top() as terminal:
+        with self.waiting(), self.top() as terminal:
             terminal.wait("running")
             n_before = len(terminal.written)
             terminal.type("\x1a", lambda t: t.written[n_before:].rfind(b"h help") > t.written[n_before:].rfind(b"\x1b[?1049h") >= 0,
@@ -252,7 +255,7 @@ class Leaving(Case):
             self.leave(terminal)
 
     def test_updates(self):
-        with self.worker(), self.top("-n", "3", "--interval", "0.05") as terminal:
+        with self.waiting(), self.top("-n", "3", "--interval", "0.05") as terminal:
             self.assertEqual(terminal.end(), 0)
             self.assertTrue(terminal.is_restored())
             self.assertEqual(terminal.written.count(b"mtrace top  "), 3)
@@ -287,7 +290,7 @@ class Sizes(Case):
             self.assertEqual(len(lines), 18)
 
     def test_resize(self):
-        with self.worker(), self.top(size=(24, 80)) as terminal:
+        with self.waiting(), self.top(size=(24, 80)) as terminal:
             terminal.wait(lambda t: t.lines[23].startswith("h help"), "the last line")
             for n_rows, n_columns in ((40, 200), (10, 40), (3, 20), (1, 1), (30, 100)):
                 n_before = len(terminal.written)
@@ -299,8 +302,7 @@ class Sizes(Case):
             self.leave(terminal)
 
     def test_what_is_running_is_there_at_80_columns(self):
-        with self.worker(TWO_THREADS, name="two_named_at_length.py"), self.top(size=(24, 80)) as terminal:
-            self.look()
+        with self.waiting(TWO_THREADS, name="two_named_at_length.py"), self.top(size=(24, 80)) as terminal:
             terminal.wait("  TextIOWrapper.re")
             lines = terminal.lines
             self.assertEqual(lines[3].split(), "PID NAME STATE THREADS CALLS/S SIZE IN".split())
@@ -316,8 +318,7 @@ class Sizes(Case):
         name = "\u65e5\u672c\u8a9e" * 30 + "e\u0301" * 30
         text = "import sys\ndef f():\n    print('ready', flush=True)\n    sys.stdin.readline()\n" \
                "type(f)(f.__code__.replace(co_name=%a, co_qualname=%a), globals())()\n" % (name, name)
-        with self.worker(text, name="wide.py"), self.top(size=(20, 75)) as terminal:
-            self.look()
+        with self.waiting(text, name="wide.py"), self.top(size=(20, 75)) as terminal:
             terminal.type("2", lambda t: "\u65e5" in t.text, "the name")
             for line in terminal.lines:
                 self.assertLess(len(line), 76)
@@ -335,8 +336,7 @@ class Hostile(Case):
             f = type(f)(f.__code__.replace(co_name=evil, co_qualname=evil, co_filename=evil), globals())
             threading.Thread(target=f, name=evil).start()
             """ % evil
-        with self.worker(text, name="\x1b[31mred.py"), self.top(size=(30, 200)) as terminal:
-            self.look()
+        with self.waiting(text, name="\x1b[31mred.py"), self.top(size=(30, 200)) as terminal:
             for key, wanted in (("1", "__31mred"), ("2", "a?[2J?]0;x??31m?b?c????"), ("3", "a?[2J?]0;x??31m?b?c????"),
                                 ("/\x1b]0;\r", "mtrace top")):
                 terminal.type(key, wanted)
