@@ -90,7 +90,7 @@ same "and nothing beside it" "$(echo kept*)" kept.json
 same "no such directory" "$(status merge -o no/such/file traces)" 1
 has "says so" "$(cat err.txt)" "no/such/file: cannot be written"
 exec 9> >(exit 0)
-sleep 0.2
+wait $!
 same "nobody reads" "$("$MTRACE" merge traces >&9 2>err.txt; echo $?)" 0
 same "which is no error" "$(cat err.txt)" ""
 exec 9>&-

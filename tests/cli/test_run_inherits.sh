@@ -4,7 +4,7 @@
 show=$here/run_shows_inherited.py
 cp "$show" show.py
 export GROUP
-GROUP=$(stat_fields $$ | cut -d' ' -f3)
+GROUP=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f3)
 export PYTHONDONTWRITEBYTECODE=1
 
 # both WHAT PREFIX REDIRECTIONS: runs it without and with mtrace

@@ -46,9 +46,18 @@ for s in $signals; do send "$s" "$p"; done
 stop
 same "sent to the program" "$got" "$each_once"
 
+# The child of mtrace that is not the program: it has a new one when it has dealt with a signal of the group.
+witness() { pids_with 4 "$m" | grep -vx "$p"; }
+has_new_witness() { [ "$(witness)" != "$former" ]; }
+
 start
-# Of one number with pauses: those that come within milliseconds may be made one.
-for ((i = 0; i < 10; i++)); do send INT "-$m"; sleep 0.1; send INT "$m"; sleep 0.1; done
+# Of one number, and each when the one before was dealt with: what comes within milliseconds may be made one.
+for ((i = 0; i < 10; i++)); do
+  former=$(witness)
+  send INT "-$m"
+  until_true has_new_witness
+  send INT "$m"
+done
 stop
 same "sent to either in turn" "$got" "INT=20"
 
@@ -125,7 +134,7 @@ HANGUP => hangup.txt
 KEYS
 : >hangup.txt
 "$PYTHON" "$here/run_terminal.py" keys || { same "a terminal" wrong right; finish; }
-sleep 0.2
+until_true grep -q HUP counts.log
 kill -USR2 "$(sed -n 's/^ready //p' hangup.txt)" || finish
 until_true grep -q got hangup.txt
 has "the terminal is closed" "$(cat hangup.txt)" "HUP=[12]"
