@@ -89,10 +89,9 @@ Seen = collections.namedtuple("Seen", "status output errors files")
 
 
 class Case(harness.Case):
-    maxDiff = None
-
     def setUp(self):
         super().setUp()
+        self.addTypeEqualityFunc(Seen, "assert_alike")
         os.chmod(self.folder, 0o711)
         self.work = os.path.join(self.folder, "work")
         self.summary = ""
