@@ -49,6 +49,11 @@ TESTS = {
     "test_setuid": dict(tags = ["no-sandbox"]),
     # Perfetto's page asks for port 9001, which something else may have.
     "test_view_perfetto": dict(tags = ["block-network"]),
+    # Half a minute where there is nothing else to do, but some minutes on a machine with ten times the work.
+    "test_ends": dict(size = "large"),
+    "test_kill": dict(size = "large"),
+    "test_packets": dict(size = "large"),
+    "test_stdlib": dict(size = "large"),
     # Chromium does not start with a sanitizer's runtime.
     "test_speedscope": dict(tags = ["browser"]),
     "test_trace_viewer": dict(tags = ["browser"]),
