@@ -60,6 +60,10 @@ class Failures(unittest.TestCase):
         said = self.said("\n".join(error), "\nINFO: Elapsed time\nERROR: Build did NOT complete successfully\n")
         self.assertEqual(said, ["Here: " + error[0]] + ["  " + line for line in error[1:]])
 
+    def test_nothing_of_bazel(self):
+        said = self.said(*["Get:%d\n" % n for n in range(100)], "bazelw: apt-get could not install these packages: x\n")
+        self.assertEqual(said[:2] + said[-1:], ["Here: it ended with", "  Get:81", "  bazelw: apt-get could not install these packages: x"])
+
 
 if __name__ == "__main__":
     unittest.main()
