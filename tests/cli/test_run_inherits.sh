@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # both WHAT PREFIX REDIRECTIONS: runs it without and with mtrace
 both() {
   eval "$2 $PYTHON show.py $3 >one.txt" 2>err1.txt
-  eval "$2 \$MTRACE run -q $PYTHON show.py $3 >two.txt" 2>err2.txt
+  eval "$2 \"\$MTRACE\" run -q $PYTHON show.py $3 >two.txt" 2>err2.txt
   # The pipe or file of standard output is the test's.
   sed -i '/^1 /d; s/err[12]/err/; /^2 .*err/s/flags [0-9]*//' one.txt two.txt
   [ -s one.txt ] || same "$1: shows something" nothing something

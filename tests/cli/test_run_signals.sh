@@ -111,11 +111,11 @@ same "a signal of the program to its parent does not come back" \
 
 # --- a terminal
 cat >keys <<KEYS
-$MTRACE run -q --python $PYTHON $counts\n => ready
+"$MTRACE" run -q --python $PYTHON "$counts"\n => ready
 \x03 => .
 \x03 => .
 \x1a => Stopped
-jobs\n => Stopped +[^ ]*mtrace[^ ]* run
+jobs\n => Stopped +.*mtrace[^ ]* run
 fg\n => mtrace
 \x03 => .
 \x1a => Stopped
@@ -123,19 +123,19 @@ bg\n => &
 kill -INT %1\n => PROMPT
 kill -TERM \$(jobs -p)\n => PROMPT
 sleep 0.2; kill -USR2 \$(cat counts.pid)\n => got CONT=2 INT=4 TERM=1
-wait; $MTRACE run -q --python $PYTHON -c 'import time; print("re" + "ady"); time.sleep(60)'\n => ready
+wait; "$MTRACE" run -q --python $PYTHON -c 'import time; print("re" + "ady"); time.sleep(60)'\n => ready
 \x03 => KeyboardInterrupt
 echo status \$?\n => status 130
-$MTRACE run -q cat\n => 
+"$MTRACE" run -q cat\n => 
 hello\n => hello
 \x04 => PROMPT
 echo status \$?\n => status 0
-$MTRACE run -q bash --norc --noediting -i\n => PROMPT
+"$MTRACE" run -q bash --norc --noediting -i\n => PROMPT
 sleep 60\n => 
 \x03 => PROMPT
 exit\n => PROMPT
 echo "ba"ck\n => back
-$MTRACE run -q --python $PYTHON $counts >hangup.txt\n => 
+"$MTRACE" run -q --python $PYTHON "$counts" >hangup.txt\n => 
 HANGUP => hangup.txt
 KEYS
 : >hangup.txt
