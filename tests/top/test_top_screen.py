@@ -259,7 +259,7 @@ class Leaving(Case):
 
     def test_input_that_is_only_for_reading(self):
         os.mkdir(self.traces)
-        words = ["sh", "-c", "exec %s top %s </dev/tty" % (harness.MTRACE, self.traces)]
+        words = ["sh", "-c", 'exec "$0" top "$1" </dev/tty', harness.MTRACE, self.traces]
         with Terminal(words) as terminal:
             terminal.wait("0 processes")
             self.leave(terminal)
