@@ -59,7 +59,9 @@ until_true() {
 pids_with() {
   local dir line fields
   for dir in /proc/[0-9]*; do
-    { read -r line <"$dir/stat"; } 2>/dev/null || continue
+    line= # a name may have any character
+    { read -r -d '' line <"$dir/stat"; } 2>/dev/null
+    [ -n "$line" ] || continue
     read -r -a fields <<<"${line##*) }" # from the third on, the state
     [ "${fields[$(($1 - 3))]}" != "$2" ] || [ "${fields[0]}" = Z ] || echo "${dir#/proc/}"
   done

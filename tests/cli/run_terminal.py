@@ -22,7 +22,7 @@ TIMEOUT_S = 120
 def waits(path):
     """Is that process asleep, stopped or gone, and all signals that it takes with it?"""
     try:
-        with open(path + "/status") as file:
+        with open(path + "/status", errors="replace") as file:
             status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     except OSError:
         return True
@@ -34,7 +34,7 @@ def session(leader):
     """The /proc folders of its processes."""
     for path in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path + "/stat") as file:
+            with open(path + "/stat", errors="replace") as file:
                 if int(file.read().rsplit(") ", 1)[1].split()[3]) == leader:
                     yield path
         except OSError:
