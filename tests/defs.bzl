@@ -32,7 +32,8 @@ load("//third_party/python:defs.bzl", "python_test")
 
 # By the file's name without its suffix:
 #   size    "small" (a minute), "medium" (five, the default) or "large" (fifteen)
-#   tags    "no-sandbox" for what the sandbox forbids, "exclusive" for what must run alone
+#   tags    "no-sandbox" for what the sandbox forbids, "exclusive" for what must run alone, "block-network" for
+#           a loopback of its own
 #   pypi    "tests" for the packages of //third_party/pypi:tests.txt, of the test's own CPython; "deep" for
 #           those of deep.txt, and the CPythons with a GIL
 TESTS = {
@@ -46,6 +47,13 @@ TESTS = {
     "test_gunicorn": dict(pypi = "tests", tags = ["no-sandbox"]),
     "test_packages": dict(pypi = "deep"),
     "test_setuid": dict(tags = ["no-sandbox"]),
+    # Perfetto's page asks for port 9001, which something else may have.
+    "test_view_perfetto": dict(tags = ["block-network"]),
+    # Half a minute where there is nothing else to do, but some minutes on a machine with ten times the work.
+    "test_ends": dict(size = "large"),
+    "test_kill": dict(size = "large"),
+    "test_packets": dict(size = "large"),
+    "test_stdlib": dict(size = "large"),
     # Chromium does not start with a sanitizer's runtime.
     "test_speedscope": dict(tags = ["browser"]),
     "test_trace_viewer": dict(tags = ["browser"]),

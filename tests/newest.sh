@@ -29,7 +29,7 @@ fi
 unshare --mount --pid --fork true 2>/dev/null || die 77 "this machine does not let root make mount and pid namespaces"
 if ! command -v debootstrap >/dev/null; then
   echo "newest: installing debootstrap with apt-get" >&2
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap; } >&2 ||
+  { apt-get -o Acquire::Retries=5 update -q && DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -q -y --no-install-recommends debootstrap; } >&2 ||
     die 77 "debootstrap is missing, and apt-get could not install it (see above)"
 fi
 
@@ -87,7 +87,7 @@ exec unshare --mount --propagation private --pid --fork --kill-child sh -euc '
     cp /etc/resolv.conf "$root/etc/"
     cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || :
     cp /etc/pip.conf "$root/etc/" 2>/dev/null || :
-    apt-config dump Acquire | grep -E "^Acquire::(Check|http|Retries)" >"$root/etc/apt/apt.conf.d/90host" || :
+    { echo "Acquire::Retries \"5\";" && apt-config dump Acquire; } | grep -E "^Acquire::(Check|http|Retries)" >"$root/etc/apt/apt.conf.d/90host" || :
   fi
 
   mkdir -p "$root/mtrace"

@@ -103,7 +103,7 @@ static char *resolve(const char *path)
     return real ? real : strdup(path);
 }
 
-/* Makes FILE.PID.tmp beside the file. Returns a descriptor, or -1. */
+/* Makes FILE.PID.tmp beside the file, with its mode if it is there. Returns a descriptor, or -1. */
 static int open_unfinished(const char *path, char **out)
 {
     struct mt_buf name = {0};
@@ -115,8 +115,12 @@ static int open_unfinished(const char *path, char **out)
         return -1;
     }
     struct stat st;
-    mode_t mode = !stat(path, &st) ? st.st_mode & 0777 : 0666;
-    return open(*out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    bool is_there = !stat(path, &st);
+    mode_t mode = is_there ? st.st_mode & 0777 : 0666;
+    int fd = open(*out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd >= 0 && is_there)
+        (void)!fchmod(fd, mode); /* what the umask took */
+    return fd;
 }
 
 /* A terminal, pipe or /dev/null is written to as it is. */

@@ -93,7 +93,7 @@ def lint_python(_):
 
 def lint_shell(_):
     scripts = [os.path.join(folder, name) for folder, _, names in os.walk(".", followlinks=True) for name in names
-               if name.endswith(".sh")] + ["bazelw", ".ci/run"]
+               if name.endswith(".sh")] + ["bazelw", ".ci/failures", ".ci/run"]
     with_shebang = [path for path in scripts if first_line(path).startswith("#!")]
     others = sorted(set(scripts) - set(with_shebang))
     shellcheck = program("shellcheck")

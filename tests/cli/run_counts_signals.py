@@ -1,6 +1,6 @@
 """A program for the tests of `mtrace run`: counts the signals it gets.
 
-Prints "ready PID" and writes the pid to counts.pid; each signal gives a line in counts.log.  On SIGUSR2 (or after a minute) what it got, sorted, as "got INT=1 TERM=2",
+Prints "ready PID" and writes the pid to counts.pid; each signal gives a line in counts.log.  On SIGUSR2 (or after ten minutes) what it got, sorted, as "got INT=1 TERM=2",
 and ends.  An argument "setpgrp" makes it leave its process group first.
 """
 
@@ -31,7 +31,7 @@ signal.signal(signal.SIGRTMIN + 3, note)
 with open("counts.pid", "w") as file:
     print(os.getpid(), file=file)
 print("ready", os.getpid(), flush=True)
-end = time.monotonic() + 60
+end = time.monotonic() + 600
 while not over and time.monotonic() < end:
     time.sleep(0.01)
 counts.pop("USR2", None)

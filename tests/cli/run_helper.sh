@@ -15,13 +15,19 @@ n_wrong=0
 dd() { env -u LD_PRELOAD dd "$@"; }
 groff() { env -u LD_PRELOAD groff "$@"; }
 
-# same WHAT GOT WANTED
-same() {
-  if [ "$2" != "$3" ]; then
-    printf 'WRONG: %s\n  is:     %s\n  wanted: %s\n' "$1" "$2" "$3"
-    n_wrong=$((n_wrong + 1))
+# wrong WHAT GOT WANTED: says so, as shortly as the end of a log is
+wrong() {
+  n_wrong=$((n_wrong + 1))
+  if [ "$(wc -l <<<"$2$3")" -gt 6 ]; then
+    printf 'WRONG: %s: is (-), wanted (+)\n' "$1"
+    diff -U1 <(echo "$2") <(echo "$3") | tail -n +3 | head -n 12 | cut -c 1-300
+  else
+    printf 'WRONG: %s\n  is:     %.1500s\n  wanted: %.1500s\n' "$@"
   fi
 }
+
+# same WHAT GOT WANTED
+same() { [ "$2" = "$3" ] || wrong "$@"; }
 
 # has WHAT TEXT PATTERN...: each pattern is one of `case`
 has() {
@@ -31,16 +37,16 @@ has() {
     # shellcheck disable=SC2254
     case $text in
       *$pattern*) ;;
-      *) printf 'WRONG: %s\n  is:     %s\n  wanted: ...%s...\n' "$what" "$text" "$pattern"
+      *) printf 'WRONG: %s\n  is:     %.1500s\n  wanted: ...%.1500s...\n' "$what" "$text" "$pattern"
          n_wrong=$((n_wrong + 1)) ;;
     esac
   done
 }
 
-# until_true COMMAND...: waits for it, 20 s
+# until_true COMMAND...: waits for it, two minutes (a busy machine needs many seconds)
 until_true() {
-  local i
-  for ((i = 0; i < 1000; i++)); do
+  local end=$((SECONDS + 120))
+  while ((SECONDS < end)); do
     "$@" 2>/dev/null && return 0
     sleep 0.02
   done
@@ -49,16 +55,14 @@ until_true() {
   return 1
 }
 
-# stat_fields PID: what /proc says from the third field on (the state), nothing if it is gone
-stat_fields() {
-  sed 's/.*) //' "/proc/$1/stat" 2>/dev/null
-}
-
 # pids_with FIELD VALUE: of the processes that are not zombies; 4 is the parent, 5 the group
 pids_with() {
-  local dir fields
+  local dir line fields
   for dir in /proc/[0-9]*; do
-    read -r -a fields < <(stat_fields "${dir#/proc/}") || continue
+    line= # a name may have any character
+    { read -r -d '' line <"$dir/stat"; } 2>/dev/null
+    [ -n "$line" ] || continue
+    read -r -a fields <<<"${line##*) }" # from the third on, the state
     [ "${fields[$(($1 - 3))]}" != "$2" ] || [ "${fields[0]}" = Z ] || echo "${dir#/proc/}"
   done
 }

@@ -34,6 +34,9 @@ echo old >old.json && chmod 640 old.json && ln -s old.json link.json
 same "-o over a file, by a link" "$(status merge -qolink.json traces/parent*)" 0
 same "the link stays" "$(readlink link.json)" old.json
 same "the mode stays" "$(stat -c %a old.json)" 640
+for mask in 000 022 077; do
+  same "whatever the umask $mask" "$(umask $mask; "$MTRACE" merge -o old.json traces; stat -c %a old.json)" 640
+done
 same "another kind of file is written to as it is" "$(status merge -o /dev/null traces)" 0
 same "- is standard output" "$(merge -o - traces)" "$(cat "$golden/merged.json")"
 
@@ -90,7 +93,7 @@ same "and nothing beside it" "$(echo kept*)" kept.json
 same "no such directory" "$(status merge -o no/such/file traces)" 1
 has "says so" "$(cat err.txt)" "no/such/file: cannot be written"
 exec 9> >(exit 0)
-sleep 0.2
+wait $!
 same "nobody reads" "$("$MTRACE" merge traces >&9 2>err.txt; echo $?)" 0
 same "which is no error" "$(cat err.txt)" ""
 exec 9>&-

@@ -121,7 +121,7 @@ import os, sys, time
 if os.fork() == 0:
     with open("daemon.pid", "w") as file:
         file.write(str(os.getpid()))
-    os.close(0); os.close(1); os.close(2)
+    os.closerange(0, 3)
     time.sleep(300)
 while not os.path.exists("daemon.pid"):
     time.sleep(0.01)

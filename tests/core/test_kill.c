@@ -129,7 +129,8 @@ LAB(test_at_every_point_of_four_threads)
  * of instructions that its killer executes. */
 LAB(test_at_random_moments)
 {
-    enum { KILLS = LAB_SANITIZED ? 50 : 200 };
+    /* A killer that waits for a CPU must not give the writers more to write than can be looked at. */
+    enum { KILLS = LAB_SANITIZED ? 50 : 200, EVENTS_MAX = 200000 };
     uint64_t *done = lab_shared(THREADS * sizeof *done), seed = 20261123, written = 0;
     char top[sizeof lab_dir];
     strcpy(top, lab_dir);
@@ -139,7 +140,8 @@ LAB(test_at_random_moments)
         pid_t pid = fork();
         if (pid == 0) {
             lab_start();
-            lab_team_wait(lab_team_start('K', 0, THREADS, 0, n % 2 == 0, done), UINT64_MAX / 2);
+            lab_team_wait(lab_team_start('K', 0, THREADS, EVENTS_MAX, n % 2 == 0, done),
+                          UINT64_MAX / 2);
         }
         CHECK(pid > 0);
         while (n % 8 != 0 && mt_load_relaxed(&done[n % THREADS]) == 0)

@@ -106,6 +106,8 @@ def end_word(result):
         return "as its tests say"
     if end == "failed":
         return "failed outside of its tests"
+    if end == "passed" and re.search(r"^test\S* ran no tests$", result.text, re.M):
+        return "no tests"  # 3.11.2, for one, has no exit status for it
     skipped = re.search(r"^test\S* skipped -- (.*)$", result.text, re.M)
     if end == "passed" and skipped:
         return "skipped: " + skipped.group(1)

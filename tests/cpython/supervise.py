@@ -23,7 +23,7 @@ def descendants(pid):
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open("/proc/%s/stat" % name) as f:
+                with open("/proc/%s/stat" % name, errors="replace") as f:
                     parent = int(f.read().rpartition(")")[2].split()[1])
             except OSError:
                 continue

@@ -48,8 +48,6 @@ Run = collections.namedtuple("Run", "engine traces output")
 
 
 class Case(harness.Case):
-    maxDiff = None
-
     def program(self, text, name="script.py"):
         return self.write(name, START + textwrap.dedent(text))
 

@@ -1,4 +1,5 @@
 """What the Python tests share: running programs under `mtrace run`, and a folder for each test."""
+import collections
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import tempfile
 import textwrap
 import unittest
 
-from tests.python import tracefile
+from tests.python import failures, tracefile
 
 MTRACE = os.environ["MTRACE"]
 HOME = os.environ["MTRACE_HOME"]
@@ -34,6 +35,25 @@ ENGINES = {True: _REFERENCE + _MONITORING, False: _REFERENCE + _MONITORING + (["
 
 class Case(unittest.TestCase):
     """A test with a folder of its own (self.folder, short enough for Unix sockets)."""
+
+    maxDiff = None  # the exception shortens it
+    failureException = failures.Failure
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for kind in (dict, collections.Counter):
+            self.addTypeEqualityFunc(kind, "assert_alike")
+        self.addTypeEqualityFunc(str, "assert_same_text")
+
+    def assert_alike(self, first, second, msg=None):
+        """assertEqual that shows the entries that differ, where unittest shows all."""
+        if first != second:
+            self.fail(failures.differing(first, second) + (" : %s" % msg if msg else ""))
+
+    def assert_same_text(self, first, second, msg=None):
+        """The same for lines."""
+        if first != second:
+            self.fail(failures.differing_lines(first, second) + (" : %s" % msg if msg else ""))
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="mt")

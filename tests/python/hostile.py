@@ -79,6 +79,8 @@ def _files(folder):
             if stat.S_ISLNK(mode):
                 content = os.readlink(path)
             elif stat.S_ISREG(mode):
+                if not os.access(path, os.R_OK):
+                    os.chmod(path, 0o600)  # its own mode is known now
                 with open(path, "rb") as f:
                     content = f.read()
             found[os.path.relpath(path, folder)] = (oct(mode), content)
@@ -89,10 +91,9 @@ Seen = collections.namedtuple("Seen", "status output errors files")
 
 
 class Case(harness.Case):
-    maxDiff = None
-
     def setUp(self):
         super().setUp()
+        self.addTypeEqualityFunc(Seen, "assert_alike")
         os.chmod(self.folder, 0o711)
         self.work = os.path.join(self.folder, "work")
         self.summary = ""

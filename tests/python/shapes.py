@@ -70,7 +70,6 @@ def expected(text):
 
 class Case(harness.Case):
     """For programs with a function case(), which is called at their end."""
-    maxDiff = None
 
     def assert_events(self, source, text):
         """The first call of case() is recorded as `text` says, from its begin to its end."""

@@ -30,8 +30,6 @@ FEW = "(case:6 (Python.__init__:4 )Python.__init__ )case"
 
 
 class AllCalls(harness.Case):
-    maxDiff = None
-
     def words(self, *options):
         self.run_traced(sys.executable, self.write("script.py", SCRIPT), options=options)
         self.check()

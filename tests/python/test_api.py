@@ -20,8 +20,6 @@ def work(): leaf()
 
 
 class Api(harness.Case):
-    maxDiff = None
-
     def run_api(self, text, status=0, name="script.py", command=(), **kwargs):
         """Runs HEAD and `text`; returns what it printed."""
         path = self.folder + "/" + name

@@ -27,7 +27,6 @@ CUSTOM = "import sys\nsys.ran = ran = getattr(sys, 'ran', 0) + 1\n"
 
 
 class Boot(harness.Case):
-    maxDiff = None
     LIBRARY = os.path.basename(os.path.dirname(os.__file__))  # python3.9, python3.13t
 
     def setUp(self):

@@ -158,7 +158,6 @@ class Code(harness.Case):
 
 
 class SeenAtTheSameTime(harness.Case):
-    maxDiff = None
     NAMES = ("upper", "lower", "title", "strip", "split", "isdigit", "isalpha", "isspace", "swapcase",
              "capitalize", "casefold", "isupper", "islower", "istitle", "isnumeric", "isdecimal")
 

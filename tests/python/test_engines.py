@@ -182,8 +182,6 @@ def differences(a, b, allowances):
 # ---- the comparison
 
 class Same(harness.Case):
-    maxDiff = None
-
     def record(self, engine, c_functions, arguments):
         """Runs the corpus; returns its output and the sequence of each thread."""
         self.traces = os.path.join(self.folder, "%s-%d" % (engine, c_functions))

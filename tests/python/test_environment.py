@@ -10,8 +10,6 @@ PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
 
 
 class Same(harness.Case):
-    maxDiff = None
-
     def compare(self, *command, **kwargs):
         """Standard output and error, and status, of a command untraced and traced."""
         untraced = self.untraced(*command, **kwargs)

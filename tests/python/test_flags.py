@@ -34,8 +34,6 @@ PARENT = """
 
 
 class Flags(harness.Case):
-    maxDiff = None
-
     def test_children(self):
         child, parent = self.write("child.py", CHILD), self.write("parent.py", PARENT)
         env = dict(os.environ, BOOT=os.path.join(harness.HOME, "boot"))

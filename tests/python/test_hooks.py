@@ -23,7 +23,6 @@ WORK = """
 
 
 class Hooks(harness.Case):
-    maxDiff = None
     engine = harness.ENGINES[True][0]
 
     def script(self, text):

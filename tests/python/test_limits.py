@@ -27,8 +27,6 @@ NO_MEMORY, FILE_LIMIT, DENIED, GONE, FILES = 3, 2, 4, 5, 6
 
 
 class Limits(harness.Case):
-    maxDiff = None
-
     def run_both(self, text, *before, status=0, **kwargs):
         """Runs WORK and `text` untraced and traced (without C functions), perhaps behind another
         command; compares what can be seen from outside."""

@@ -91,8 +91,6 @@ PROGRAM = """
 
 
 class Recursion(harness.Case):
-    maxDiff = None
-
     def same(self, text):
         """Runs it untraced and traced; returns what both have printed."""
         path = self.write("script.py", text)

@@ -187,7 +187,6 @@ class Report(harness.Case):
         self.trace()
         expected = pstats.Stats(os.path.join(self.folder, "cprofile.pstats")).stats
         found = self.pstats()
-        self.maxDiff = None
         self.assertEqual(counts(found), counts(expected))
         self.assertEqual(callers(found), callers(expected))
         self.assertGreater(len(counts(found)), 30)

@@ -200,8 +200,6 @@ Run = collections.namedtuple("Run", "pid outcomes called status stderr")
 
 
 class Stdlib(harness.Case):
-    maxDiff = None
-
     def run_tests(self, prefix, names, label):
         """Runs tests behind the words of `prefix`; returns a Run."""
         folder, path = (os.path.join(self.folder, label + suffix) for suffix in ("", ".json"))

@@ -10,7 +10,7 @@ import time
 
 import pyte
 
-TIMEOUT_S = 60  # for what is to come up; a slow machine needs no more
+TIMEOUT_S = 120  # for what is to come up
 
 
 class Timeout(AssertionError):

@@ -27,6 +27,7 @@ sys.exit(7)
 """
 
 SUMMARY = "mtrace: "
+OPEN = open.__module__ + ".open"  # io or, from 3.13 on, _io
 
 
 class Case(looks.Case):
@@ -53,10 +54,10 @@ class Case(looks.Case):
 class RunTop(Case):
     def test_output_comes_when_the_program_has_ended(self):
         with self.terminal("-q") as terminal:
-            lines = terminal.wait(" io.open")
+            lines = terminal.wait(" " + OPEN)
             self.assertEqual(lines[0], "mtrace top  " + self.traces)
-            self.assertRegex(lines[4], r"^ *[0-9]+  program +running +1 .* io.open$")
-            terminal.type("2", "io.open < main < <module>")
+            self.assertRegex(lines[4], r"^ *[0-9]+  program +running +1 .* %s$" % OPEN)
+            terminal.type("2", OPEN + " < main < <module>")
             self.assertNotIn("an error", terminal.text)
             self.open_gate()
             self.assertEqual(terminal.end(), 7)
@@ -66,7 +67,7 @@ class RunTop(Case):
 
     def test_leaving_the_screen_leaves_the_program(self):
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             terminal.type("q", lambda t: "an error\n" in self.shown(t), "what was held back")
             self.assertTrue(terminal.is_restored())
             self.assertIsNone(terminal.process.poll())
@@ -76,7 +77,7 @@ class RunTop(Case):
 
     def test_interrupt_is_for_the_program(self):
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             self.assertEqual(terminal.end("\x03"), 9)
             self.assertTrue(terminal.is_restored())
             self.assertEqual(self.shown(terminal), "to False False ''\nan error\ninterrupted\n")
@@ -84,14 +85,14 @@ class RunTop(Case):
     def test_interrupt_once_the_screen_was_left(self):
         """The terminal sends it to all of the group then; what the program says of it is shown, too."""
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             terminal.type("q", lambda t: "an error\n" in self.shown(t), "what was held back")
             self.assertEqual(terminal.end("\x03"), 9)
             self.assertEqual(self.shown(terminal).replace("^C", ""), "to False False ''\nan error\ninterrupted\n")
 
     def test_signals_are_for_the_program(self):
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             self.assertEqual(terminal.end(number=signal.SIGTERM), 128 + signal.SIGTERM)
             self.assertTrue(terminal.is_restored())
             self.assertEqual(self.shown(terminal), "to False False ''\nan error\n")
@@ -99,7 +100,7 @@ class RunTop(Case):
     def test_output_that_goes_elsewhere_stays_there(self):
         out = os.path.join(self.folder, "out")
         with open(out, "w") as file, self.terminal("-q", stdout=file) as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             with open(out) as f:
                 self.assertEqual(f.read(), "to False False ''\n")
             self.open_gate()
@@ -111,7 +112,7 @@ class RunTop(Case):
     def test_timeline_and_summary(self):
         out = os.path.join(self.folder, "all.json")
         with self.terminal("-o", out) as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             self.open_gate()
             self.assertEqual(terminal.end(), 7)
             self.assertIn("the end\n", self.shown(terminal))
@@ -122,7 +123,7 @@ class RunTop(Case):
     def test_only_this_run_is_shown(self):
         self.run_script("pass", name="former.py")
         with self.terminal("-q") as terminal:
-            lines = terminal.wait(" io.open")
+            lines = terminal.wait(" " + OPEN)
             self.assertTrue(lines[1].startswith("1 process, 1 running"), lines[1])
             self.assertNotIn("unreadable", lines[1])
             self.open_gate()
@@ -144,7 +145,7 @@ class RunTop(Case):
     def test_killed(self):
         """The viewer, the program and what was held back end with mtrace."""
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             pid = self.read_one().pid
             self.assertEqual(terminal.end(number=signal.SIGKILL), -signal.SIGKILL)
             terminal.wait(lambda t: t.is_restored(), "the terminal as before")

@@ -49,7 +49,8 @@ class View:
         return self.page.evaluate("Math.round(screen.canvas.getBoundingClientRect().top)")
 
     def settle(self):
-        """Until what was done is drawn, and said."""
+        """Until what was done is added up, drawn, and said."""
+        self.page.wait_for_selector("#stats:not([aria-busy])", state="attached")
         self.page.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 250))")
 
     def stats(self, key="f"):

@@ -135,7 +135,7 @@ class TestExample(Case):
             self.assertEqual(set(facts), {"Where", "Duration", "Process", "Self", "Thread", "Start", "Depth", "Wall clock", "Calls made"})
             self.assertEqual(facts["Thread"].split(", tid ")[0], "MainThread")
             mouse.move(x + 1, y)
-            self.assertTrue(view.page.is_visible("#tip"))
+            view.page.wait_for_selector("#tip", state="visible")
             self.assertEqual(view.text("tip-name"), view.text("call-name"))
             before = view.page.evaluate("view.to - view.from")
             mouse.wheel(0, -400)

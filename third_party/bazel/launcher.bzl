@@ -46,6 +46,8 @@ def _launcher_test_impl(ctx):
     asan_options = "detect_leaks=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0"
     lines.append('[ -z "${MTRACE_TEST_PRELOAD-}" ] || export LD_PRELOAD="$MTRACE_TEST_PRELOAD" ASAN_OPTIONS="${ASAN_OPTIONS-}:%s"' % asan_options)
     lines.append("unset MTRACE_TEST_PRELOAD")  # no variable of ours for what is tested
+    # The paths of Unix sockets are short: Chromium's, and those of tests.
+    lines.append('[ "${#TMPDIR}" -le 40 ] || export TMPDIR=/tmp')
     lines.append('cd "$root/%s"' % here)
     lines.append('exec %s "$@"' % " ".join([_quote(word.format(**words)) for word in ctx.attr.command]))
     launcher = ctx.actions.declare_file(ctx.label.name)

@@ -4,6 +4,8 @@ npm itself fetches them, so its own settings say from where: the machine's npm, 
 that of @pypi_node.  Nothing of a package is run.
 """
 
+load("//third_party/bazel:again.bzl", "execute_again")
+
 # Name, version, and the hash as `npm view NAME@VERSION dist.integrity` tells it.
 _PACKAGES = [
     ("speedscope", "1.25.0", "sha512-cpf9HWTZf1ijLXBJrk87Ve/54tnYx6rlf0gUThvn3ook6h63hLXVOQiMf44PT+XoV503cPfvfiT5gP5vojp6Ag=="),
@@ -30,7 +32,7 @@ def _npm(rctx):
 def _npm_impl(rctx):
     npm = _npm(rctx)
     for name, version, integrity in _PACKAGES:
-        result = rctx.execute(npm + [
+        result = execute_again(rctx, npm + [
             "pack",
             "--silent",
             "--ignore-scripts",

@@ -11,13 +11,14 @@ markers and wheel tags to be its own; so the interpreter needs no pip.
 """
 
 load("@pythons//:versions.bzl", "COMMON", "PYTHONS", "TOOLS")
+load("//third_party/bazel:again.bzl", "execute_again")
 
 _ENVIRON = ["PIP_CERT", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"]
 
 def _pip_impl(rctx):
     bootstrap = rctx.path(Label("//third_party/pypi:bootstrap.py"))
     lock = rctx.path(Label("//third_party/pypi:pip.txt"))
-    result = rctx.execute([rctx.attr.pythons[0], "-I", bootstrap, lock] + rctx.attr.pythons, timeout = 600)
+    result = execute_again(rctx, [rctx.attr.pythons[0], "-I", bootstrap, lock] + rctx.attr.pythons, timeout = 600)
     if result.return_code != 0:
         fail("PyPI: " + result.stderr[-3000:])
     rctx.file("WORKSPACE", 'workspace(name = "%s")\n' % rctx.name)
@@ -44,7 +45,7 @@ python_packages(
 def _packages_impl(rctx):
     pip = rctx.path(Label("@pypi_pip//:site/pip/__main__.py")).dirname
     lock = rctx.path(rctx.attr.lock)
-    result = rctx.execute([
+    result = execute_again(rctx, [
         rctx.attr.python,
         "-IB",
         pip,
