@@ -2,6 +2,7 @@
  * slowest calls. See state.h. */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "profile/state.h"
 
 #define MIN_SLOTS_LOG2 8u
@@ -15,7 +16,7 @@ void mt__pairs_fini(struct mt__pairs *pairs)
 /* The key's slot, or the empty one where it belongs. */
 static struct mt__pair *find(const struct mt__pairs *pairs, uint64_t key)
 {
-    size_t at = (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> pairs->shift);
+    size_t at = (size_t)(mt_hash_u64(key ^ mt_hash_secret) >> pairs->shift);
     while (pairs->slots[at].key && pairs->slots[at].key != key)
         at = (at + 1) & (pairs->n_slots - 1);
     return &pairs->slots[at];
