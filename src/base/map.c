@@ -18,7 +18,7 @@ void mt_map_fini(struct mt_map *map)
 static struct mt_map_slot *slot_of(const struct mt_map *map, uint64_t key)
 {
     size_t mask = map->n_slots - 1;
-    size_t at = (size_t)mt_hash_u64(key) & mask;
+    size_t at = (size_t)mt_hash_u64(key ^ mt_hash_secret) & mask;
     while (map->slots[at].used && map->slots[at].key != key)
         at = (at + 1) & mask;
     return &map->slots[at];

@@ -52,7 +52,7 @@ static bool same_text(const struct mt_text *a, const struct mt_text *b)
 static uint64_t hash_func(const struct mt_func *func, enum precision precision)
 {
     struct mt_text file = precision == WITHOUT_DIRECTORY ? base_name(&func->file) : func->file;
-    uint64_t hash = mix_text(func->kind, &func->name);
+    uint64_t hash = mix_text(mt_hash_secret ^ func->kind, &func->name);
     hash = mix_text(mix_text(hash, &func->owner), &file);
     return precision == WHOLE ? mt_hash_u64(hash ^ func->line) : hash;
 }

@@ -1,7 +1,9 @@
-/* main.c - the program: looks up the command in a table, and nothing else. */
+/* main.c - the program: looks up the command in a table, and little else. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "cli/cli.h"
+#include "os/os.h"
 
 #define PROGRAM_VERSION "0.1.0"
 
@@ -38,6 +40,7 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
+    mt_os_random((uint8_t *)&mt_hash_secret, sizeof mt_hash_secret);
     if (argc < 2)
         return mt_cli_usage(NULL, "there is no command");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

@@ -21,7 +21,7 @@ static bool same_file(const struct mt_func *a, const struct mt_func *b)
 /* The file's number; MT_NONE: no memory. */
 static uint32_t file_key(struct mt_report *report, struct mt_map *known, const struct mt_func *func)
 {
-    uint64_t hash = mt_hash_bytes(func->file.data, func->file.n_bytes, 0);
+    uint64_t hash = mt_hash_bytes(func->file.data, func->file.n_bytes, mt_hash_secret);
     for (;; hash++) {
         bool is_new;
         uint32_t *key = mt_map_put(known, hash, report->n_keys, &is_new);

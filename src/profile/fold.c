@@ -83,23 +83,6 @@ static enum mt_status fold_cells(struct folder *folder)
 
 /* ---- pairs: in one table, then in order */
 
-static bool add_pairs(struct mt__pairs *sum, const struct mt__pairs *pairs)
-{
-    for (size_t i = 0; i < pairs->n_slots; i++) {
-        const struct mt__pair *from = &pairs->slots[i];
-        struct mt__pair *to = from->key ? mt__pairs_get(sum, from->key) : NULL;
-        if (from->key && !to)
-            return false;
-        if (!to)
-            continue;
-        to->n_calls += from->n_calls;
-        to->n_primitive += from->n_primitive;
-        to->self_ns += from->self_ns;
-        to->cum_ns += from->cum_ns;
-    }
-    return true;
-}
-
 static int by_callee(const void *left, const void *right)
 {
     const struct mt_profile_pair *a = left, *b = right;
@@ -124,7 +107,7 @@ static enum mt_status fold_pairs(struct folder *folder)
     struct mt_profile_result *result = folder->result;
     struct mt__pairs *sum = &profile->workers[0].pairs;
     for (uint32_t i = 1; i < profile->options.n_workers; i++) {
-        if (!add_pairs(sum, &profile->workers[i].pairs))
+        if (!mt__pairs_add(sum, &profile->workers[i].pairs))
             return MT_NOMEM;
         mt__pairs_fini(&profile->workers[i].pairs);
     }

@@ -2,6 +2,7 @@
  * slowest calls. See state.h. */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "profile/state.h"
 
 #define MIN_SLOTS_LOG2 8u
@@ -15,7 +16,7 @@ void mt__pairs_fini(struct mt__pairs *pairs)
 /* The key's slot, or the empty one where it belongs. */
 static struct mt__pair *find(const struct mt__pairs *pairs, uint64_t key)
 {
-    size_t at = (size_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> pairs->shift);
+    size_t at = (size_t)(mt_hash_u64(key ^ mt_hash_secret) >> pairs->shift);
     while (pairs->slots[at].key && pairs->slots[at].key != key)
         at = (at + 1) & (pairs->n_slots - 1);
     return &pairs->slots[at];
@@ -52,6 +53,36 @@ struct mt__pair *mt__pairs_get(struct mt__pairs *pairs, uint64_t key)
     pair->key = key;
     pairs->n_used++;
     return pair;
+}
+
+bool mt__pairs_reserve(struct mt__pairs *pairs, size_t n)
+{
+    while (pairs->n_slots / 4 * 3 < n) {
+        if (!enlarge(pairs))
+            return false;
+    }
+    return true;
+}
+
+/* The slots of `pairs` come in the order of their hashes, which are those of `sum`, too: in a smaller
+ * table they would all fall into its first part, each searching behind all before it. */
+bool mt__pairs_add(struct mt__pairs *sum, const struct mt__pairs *pairs)
+{
+    if (!mt__pairs_reserve(sum, sum->n_used + pairs->n_used))
+        return false;
+    for (size_t i = 0; i < pairs->n_slots; i++) {
+        const struct mt__pair *from = &pairs->slots[i];
+        struct mt__pair *to = from->key ? mt__pairs_get(sum, from->key) : NULL;
+        if (from->key && !to)
+            return false;
+        if (!to)
+            continue;
+        to->n_calls += from->n_calls;
+        to->n_primitive += from->n_primitive;
+        to->self_ns += from->self_ns;
+        to->cum_ns += from->cum_ns;
+    }
+    return true;
 }
 
 /* ---- the slowest */

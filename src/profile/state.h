@@ -44,6 +44,10 @@ static inline uint64_t mt__pair_key(uint32_t caller, uint32_t callee)
 }
 /* The pair, made if it is new. NULL: no memory. Pairs move when one is made. */
 struct mt__pair *mt__pairs_get(struct mt__pairs *pairs, uint64_t key);
+/* Makes room for n pairs, so that none moves before there are more. False: no memory. */
+bool mt__pairs_reserve(struct mt__pairs *pairs, size_t n);
+/* Adds the numbers of all pairs. False: no memory. */
+bool mt__pairs_add(struct mt__pairs *sum, const struct mt__pairs *pairs);
 void mt__pairs_fini(struct mt__pairs *pairs);
 
 /* The slowest calls seen: a heap whose first is the one that falls out next. */

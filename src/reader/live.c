@@ -59,7 +59,7 @@ void mt_live_free(struct mt_live *live)
 static enum mt_status add_file(void *context, const char *path)
 {
     struct mt_live *live = context;
-    uint64_t hash = mt_hash_bytes(path, strlen(path), 0);
+    uint64_t hash = mt_hash_bytes(path, strlen(path), mt_hash_secret);
     const uint32_t *idx;
     for (; (idx = mt_map_find(&live->file_of, hash)); hash++) {
         if (!strcmp(live->files[*idx]->path, path))

@@ -94,22 +94,16 @@ static void take_pair(struct mt__live_file *file, const struct mt_clock_pair *pa
                         (double)(pair->tick - first->tick);
 }
 
-/* What no clock can say is as far away as 146 years. */
-static uint64_t clamped(double value)
-{
-    return value <= 0 ? 0 : value >= 0x1p62 ? UINT64_C(1) << 62 : (uint64_t)value;
-}
-
 uint64_t mt__live_tick(const struct mt__live_file *file, uint64_t ns)
 {
     double ticks = ((double)ns - (double)file->pair.mono_ns) / file->ns_per_tick;
-    return clamped((double)file->pair.tick + ticks);
+    return mt__live_clamped((double)file->pair.tick + ticks);
 }
 
 uint64_t mt__live_ns(const struct mt__live_file *file, uint64_t tick)
 {
     double ns = ((double)tick - (double)file->pair.tick) * file->ns_per_tick;
-    return clamped((double)file->pair.mono_ns + ns);
+    return mt__live_clamped((double)file->pair.mono_ns + ns);
 }
 
 /* ---------------------------------------------------------------------------------- the chunks */

@@ -413,14 +413,14 @@ enum mt_status mt__live_settle(struct mt_live *live, struct mt__live_file *file,
         time_scale *= (double)(now - since) / (double)thread->covered;
     if (sampled)
         call_scale = (double)thread->n_new / (double)(thread->n_read ? thread->n_read : 1);
-    thread->n_calls = (uint64_t)((double)thread->n_calls * call_scale + 0.5);
+    thread->n_calls = mt__live_clamped((double)thread->n_calls * call_scale + 0.5);
     enum mt_status status = reading.status;
     for (size_t i = 0; i < funcs->n_touched; i++) {
         uint32_t slot = funcs->touched[i];
         struct mt_live_function sum = {
             .func = funcs->funcs[slot],
-            .self_ns = (uint64_t)((double)funcs->sums[slot].ticks * time_scale + 0.5),
-            .n_calls = (uint64_t)((double)funcs->sums[slot].n_calls * call_scale + 0.5),
+            .self_ns = mt__live_clamped((double)funcs->sums[slot].ticks * time_scale + 0.5),
+            .n_calls = mt__live_clamped((double)funcs->sums[slot].n_calls * call_scale + 0.5),
         };
         sum.idle_ns = idle ? sum.self_ns : 0;
         funcs->sums[slot] = (struct mt__live_sum){0};

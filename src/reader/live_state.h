@@ -145,6 +145,11 @@ void mt__live_file_fini(struct mt__live_file *file);
 enum mt_status mt__live_file_index(struct mt__live_file *file, uint32_t *budget);
 /* Reads definitions that are new. MT_NOMEM. */
 enum mt_status mt__live_file_defs(struct mt_live *live, struct mt__live_file *file);
+/* What no clock can say is as far away as 146 years. */
+static inline uint64_t mt__live_clamped(double value)
+{
+    return value <= 0 ? 0 : value >= 0x1p62 ? UINT64_C(1) << 62 : (uint64_t)value;
+}
 uint64_t mt__live_tick(const struct mt__live_file *file, uint64_t ns);
 uint64_t mt__live_ns(const struct mt__live_file *file, uint64_t tick);
 /* MT__LIVE_UNKNOWN: no definition. */

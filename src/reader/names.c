@@ -15,7 +15,7 @@
 
 static uint64_t hash_text(const struct mt_text *text)
 {
-    return mt_hash_bytes(text->data, text->n_bytes, 0);
+    return mt_hash_bytes(text->data, text->n_bytes, mt_hash_secret);
 }
 
 static bool same_text(const struct mt_text *a, const struct mt_text *b)
@@ -26,7 +26,7 @@ static bool same_text(const struct mt_text *a, const struct mt_text *b)
 /* Texts of functions are interned, so their addresses tell them apart. */
 static uint64_t hash_func(const struct mt_func *func)
 {
-    uint64_t hash = mt_hash_u64((uint64_t)(uintptr_t)func->name.data);
+    uint64_t hash = mt_hash_u64(mt_hash_secret ^ (uint64_t)(uintptr_t)func->name.data);
     hash = mt_hash_u64(hash ^ (uint64_t)(uintptr_t)func->owner.data);
     hash = mt_hash_u64(hash ^ (uint64_t)(uintptr_t)func->file.data);
     hash = mt_hash_u64(hash ^ ((uint64_t)func->line << 32 | func->code_flags));

@@ -71,7 +71,7 @@ uint32_t mt_set_n_errors(const struct mt_set *set)
 
 static uint64_t hash_id(const uint8_t id[16])
 {
-    return mt_hash_bytes(id, 16, 0);
+    return mt_hash_bytes(id, 16, mt_hash_secret);
 }
 
 struct mt__file *mt__set_find_file(const struct mt_set *set, const uint8_t file_id[16])

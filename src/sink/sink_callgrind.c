@@ -64,8 +64,8 @@ static void put_file(struct callgrind *callgrind, const char *tag, const struct 
     const struct mt_text *file = func->file.n_bytes ? &func->file : &none;
     bool is_new = false;
     uint32_t next = (uint32_t)callgrind->files.n_used + 1;
-    uint32_t *number = mt_map_put(&callgrind->files, mt_hash_bytes(file->data, file->n_bytes, 0),
-                                  next, &is_new);
+    uint32_t *number = mt_map_put(
+        &callgrind->files, mt_hash_bytes(file->data, file->n_bytes, mt_hash_secret), next, &is_new);
     if (!number) {
         out->failed = true;
         return;

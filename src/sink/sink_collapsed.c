@@ -69,7 +69,8 @@ static bool count_repeats(struct collapsed *collapsed)
     for (uint32_t i = 0; good && i < collapsed->timeline->n_tracks; i++) {
         mt_buf_clear(&text);
         mt__stack_append_track(&text, collapsed->timeline, i);
-        uint32_t *count = mt_map_put(&counts, mt_hash_bytes(text.data, text.n_bytes, 0), 0, NULL);
+        uint32_t *count = mt_map_put(
+            &counts, mt_hash_bytes(text.data, text.n_bytes, mt_hash_secret), 0, NULL);
         good = count && !text.failed;
         if (good)
             collapsed->repeats[i] = (*count)++;

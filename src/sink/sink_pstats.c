@@ -115,7 +115,7 @@ static bool set_keys(struct pstats *pstats)
     for (uint32_t i = 0; good && i < timeline->n_funcs; i++) {
         mt_buf_clear(&key);
         put_key(&key, &timeline->funcs[i], &scratch);
-        uint64_t hash = mt_hash_bytes(key.data, key.n_bytes, 0);
+        uint64_t hash = mt_hash_bytes(key.data, key.n_bytes, mt_hash_secret);
         for (bool found = false; good && !found; hash++) {
             bool is_new;
             uint32_t *value = mt_map_put(&known, hash, pstats->n_keys, &is_new);

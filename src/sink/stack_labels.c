@@ -64,7 +64,7 @@ static void append_label(struct mt_buf *out, struct mt_buf *scratch, const struc
 static uint32_t take_label(struct mt__stack_labels *labels, struct mt_map *by_hash,
                            const struct mt_buf *text)
 {
-    uint64_t hash = mt_hash_bytes(text->data, text->n_bytes, 0);
+    uint64_t hash = mt_hash_bytes(text->data, text->n_bytes, mt_hash_secret);
     bool is_new;
     uint32_t *known = mt_map_put(by_hash, hash, labels->n_labels, &is_new);
     if (!known || text->failed || text->n_bytes > UINT32_MAX)

@@ -54,8 +54,8 @@ static void functions(const struct mt_timeline *timeline, struct mt_buf *out)
     for (uint32_t i = 0; i < timeline->n_funcs; i++) {
         const struct mt_text *file = &timeline->funcs[i].file;
         bool is_new = false;
-        uint32_t *place = mt_map_put(&numbers, mt_hash_bytes(file->data, file->n_bytes, 0), n_files,
-                                     &is_new);
+        uint32_t *place = mt_map_put(
+            &numbers, mt_hash_bytes(file->data, file->n_bytes, mt_hash_secret), n_files, &is_new);
         if (is_new) {
             mt_buf_append_text(&files, n_files++ ? "," : "");
             mt_json_string(&files, file->data, file->n_bytes);

@@ -69,4 +69,5 @@ def main(directory, n_files, n_events):
                 at += 1
 
 
-main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

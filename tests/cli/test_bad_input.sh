@@ -120,6 +120,12 @@ same "of two copies the longer one" "$(cat out.txt)" "$whole"
 same "and says so" "$(cat err.txt)" "mtrace: cut.trace: ends within the chunk at offset 4096 (at byte 4200)
 mtrace: note: good/parent.100.trace: is the same file as cut.trace, but longer; used instead"
 
+# --- names chosen to meet in a table: minutes of CPU time, were there no secret; 40 ms as it is
+"$PYTHON" "$here/colliding_names.py" colliding.trace 300000
+(ulimit -t 30 && exec "$MTRACE" info colliding.trace) >out.txt 2>err.txt
+same "names that meet: the end" "$?" 0
+has "names that meet: all of them" "$(cat out.txt)" "300,000 functions"
+
 # --- the good ones are used, whatever else there is
 "$MTRACE" merge gone.trace good/parent.100.trace script.trace none good/child.101.trace pipe.trace >out.txt 2>err.txt
 same "with the bad ones between: the end" "$?" 1

@@ -2,21 +2,25 @@
  *
  * What must hold: nothing crashes, and nothing is refused for want of memory; the events are as event.h
  * says; what a sink writes is well-formed, and the same bytes however many workers there are and
- * wherever things lie in memory.
+ * wherever things lie in memory and whatever the secret of the hashes.
  */
 #include "targets.h"
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "cli/diff.h"
 #include "cli/report.h"
 #include "consume.h"
 #include "drive.h"
+#include "live.h"
 #include "reader/parse.h"
+#include "sink/view.h"
 #include "verify.h"
 #include "wellformed.h"
 
 #define MAX_INPUT_BYTES ((size_t)1 << 20)
+#define OTHER_SECRET UINT64_C(0x243f6a8885a308d3)
 
 /* ---------------------------------------------------------------------------------------- words */
 
@@ -114,8 +118,16 @@ static const struct checked_sink {
     {&mt_sink_chrome, wellformed_chrome},       {&mt_sink_chrome_complete, wellformed_chrome},
     {&mt_sink_perfetto, wellformed_perfetto},   {&mt_sink_speedscope, wellformed_speedscope},
     {&mt_sink_collapsed, wellformed_collapsed}, {&mt_sink_pstats, wellformed_pstats},
-    {&mt_sink_callgrind, wellformed_callgrind},
+    {&mt_sink_callgrind, wellformed_callgrind}, {&mt_sink_view, wellformed_view},
 };
+
+/* Instead of a compressor, so that the page can be looked at. */
+static bool copy(const void *data, size_t n_bytes, struct mt_buf *out)
+{
+    if (n_bytes)
+        mt_buf_append(out, data, n_bytes);
+    return !out->failed;
+}
 
 static void require_same(const struct mt_buf *one, const struct mt_buf *two)
 {
@@ -135,13 +147,25 @@ static void run_sink(const struct fuzz_target *target, const uint8_t *data, size
     while (strcmp(checked->sink->name, target->name) != 0)
         checked++;
     script_build(&script, data, n_bytes);
-    struct mt_set *sets[] = {drive_set(&script, DRIVE_ALL), drive_set(&script, DRIVE_ALL)};
-    drive_sink(sets[0], checked->sink, NULL, 1, &one);
-    drive_require_wellformed(checked->fault_of(one.data, one.n_bytes, &at), &one, at);
-    drive_sink(sets[1], checked->sink, NULL, 3, &two);
+    struct mt_set *set = drive_set(&script, DRIVE_ALL);
+    struct mt_view_outcome outcomes[2] = {{0}, {0}};
+    struct mt_view_options view[2];
+    for (int i = 0; i < 2; i++)
+        view[i] = (struct mt_view_options){.deflate = copy,
+                                           .max_events = UINT64_MAX,
+                                           .title = script_text((uint8_t)n_bytes).data,
+                                           .outcome = &outcomes[i]};
+    bool is_view = checked->sink == &mt_sink_view;
+    drive_sink(set, checked->sink, is_view ? &view[0] : NULL, 1, &one);
+    const char *fault = checked->fault_of(one.data, one.n_bytes, &at);
+    drive_require_wellformed(fault, &one, at);
+    mt_hash_secret = OTHER_SECRET; /* here, as no table outlives it */
+    struct mt_set *other = drive_set(&script, DRIVE_ALL);
+    drive_sink(other, checked->sink, is_view ? &view[1] : NULL, 3, &two);
     require_same(&one, &two);
-    mt_set_free(sets[0]);
-    mt_set_free(sets[1]);
+    mt_set_free(other);
+    mt_hash_secret = 0;
+    mt_set_free(set);
     mt_buf_fini(&one);
     mt_buf_fini(&two);
     script_fini(&script);
@@ -174,12 +198,14 @@ static void run_report(const struct fuzz_target *target, const uint8_t *data, si
                                    .n_top = how % 5 || kind == MT_REPORT_SLOWEST ? 3 : SIZE_MAX,
                                    .width = which & 64 ? 30 : 0,
                                    .durations = how % 7 == 0};
+        mt_hash_secret = i ? OTHER_SECRET : 0;
         struct mt_set *set = drive_set(&script, DRIVE_ALL);
         drive_sink(set, &mt__report_sink, &report, i ? 3 : 1, &outs[i]);
         if (!i)
             require_table(&outs[i], report.format);
         mt_set_free(set);
     }
+    mt_hash_secret = 0;
     require_same(&outs[0], &outs[1]);
     mt_buf_fini(&outs[0]);
     mt_buf_fini(&outs[1]);
@@ -211,6 +237,15 @@ static void run_diff(const struct fuzz_target *target, const uint8_t *data, size
     script_fini(&script);
 }
 
+static void run_live(const struct fuzz_target *target, const uint8_t *data, size_t n_bytes)
+{
+    struct script script;
+    (void)target;
+    script_build(&script, data, n_bytes);
+    live_run(&script);
+    script_fini(&script);
+}
+
 /* ---------------------------------------------------------------------------------------- names */
 
 const struct fuzz_target fuzz_targets[] = {
@@ -226,8 +261,10 @@ const struct fuzz_target fuzz_targets[] = {
     {"collapsed", FUZZ_SCRIPT, run_sink},
     {"pstats", FUZZ_SCRIPT, run_sink},
     {"callgrind", FUZZ_SCRIPT, run_sink},
+    {"view", FUZZ_SCRIPT, run_sink},
     {"report", FUZZ_SCRIPT, run_report},
     {"diff", FUZZ_SCRIPT, run_diff},
+    {"live", FUZZ_SCRIPT, run_live},
     {0},
 };
 

@@ -20,6 +20,8 @@ const char *wellformed_pstats(const char *data, size_t n_bytes, size_t *at);
 /* "FRAME;FRAME;... NUMBER" */
 const char *wellformed_collapsed(const char *text, size_t n_bytes, size_t *at);
 const char *wellformed_callgrind(const char *text, size_t n_bytes, size_t *at);
+/* The page of `mtrace view` as it is without a compressor; of its data, the head. */
+const char *wellformed_view(const char *text, size_t n_bytes, size_t *at);
 /* Nothing that moves a terminal's cursor but the line's end; UTF-8. */
 const char *wellformed_text(const char *text, size_t n_bytes, size_t *at);
 

@@ -22,6 +22,8 @@ FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 # Is a sanitizer's runtime preloaded (.bazelrc)? Its shadow memory is terabytes of address space.
 SANITIZED = "san.so" in os.environ.get("LD_PRELOAD", "")
+# Are objects, too, in memory that it keeps for a while when they are freed (--config=asan-python)?
+KEEPS_FREED = SANITIZED and os.environ.get("PYTHONMALLOC") == "malloc"
 
 # Before 3.11.4 the hook of the frame engine is not called for __getitem__ (gh-104405).
 HAS_FRAME = sys.version_info < (3, 12) and not (3, 11) <= sys.version_info < (3, 11, 4)

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/array.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/utf8.h"
@@ -78,6 +79,55 @@ static void test_map_keeps_all_keys(void **state)
     mt_map_fini(&map);
 }
 
+/* x with mt_hash_u64(x) == hash: nothing in it is a secret. */
+static uint64_t unhash_u64(uint64_t hash)
+{
+    static const uint64_t inverses[] = {UINT64_C(0x9cb4b2f8129337db), UINT64_C(0x4f74430c22a54005)};
+    for (int i = 0; i < 2; i++) {
+        hash ^= hash >> 33;
+        hash *= inverses[i];
+    }
+    return hash ^ hash >> 33;
+}
+
+/* Names chosen so that all have one hash have many with a secret, whatever it is. */
+static void test_chosen_names_meet_nowhere(void **state)
+{
+    enum { N = 1000 };
+    static uint64_t names[N][2];
+    static uint32_t places[2 * N];
+    uint32_t n_met = 0;
+    (void)state;
+    for (uint64_t i = 0; i < N; i++) {
+        names[i][0] = i;
+        names[i][1] = unhash_u64(7) ^ mt_hash_u64((16 * UINT64_C(0x9e3779b97f4a7c15)) ^ i);
+        assert_int_equal(mt_hash_bytes(names[i], 16, 0), mt_hash_bytes(names[0], 16, 0));
+    }
+    for (int i = 0; i < N; i++)
+        n_met += places[mt_hash_bytes(names[i], 16, UINT64_C(0x1234567890abcdef)) % (2 * N)]++ > 0;
+    assert_in_range(n_met, 1, N / 3); /* about 210, as of any names */
+}
+
+/* The same of numbers, in a map. */
+static void test_a_secret_moves_keys(void **state)
+{
+    struct mt_map maps[2] = {{0}, {0}};
+    uint32_t n_moved = 0;
+    (void)state;
+    for (int m = 0; m < 2; m++, mt_hash_secret = UINT64_C(0x1234567890abcdef)) {
+        for (uint64_t i = 0; i < 100; i++)
+            assert_non_null(mt_map_put(&maps[m], i, 0, NULL));
+    }
+    for (size_t i = 0; i < maps[0].n_slots; i++)
+        n_moved += maps[0].slots[i].key != maps[1].slots[i].key;
+    assert_true(n_moved > 50);
+    for (uint64_t i = 0; i < 100; i++)
+        assert_non_null(mt_map_find(&maps[1], i));
+    mt_hash_secret = 0;
+    mt_map_fini(&maps[0]);
+    mt_map_fini(&maps[1]);
+}
+
 static void test_arena_pieces_stay(void **state)
 {
     (void)state;
@@ -142,10 +192,15 @@ static void test_json_escapes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buf_grows),         cmocka_unit_test(test_buf_remembers_failure),
-        cmocka_unit_test(test_array_room),        cmocka_unit_test(test_map_keeps_all_keys),
-        cmocka_unit_test(test_arena_pieces_stay), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_buf_grows),
+        cmocka_unit_test(test_buf_remembers_failure),
+        cmocka_unit_test(test_array_room),
+        cmocka_unit_test(test_map_keeps_all_keys),
+        cmocka_unit_test(test_arena_pieces_stay),
+        cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_json_escapes),
+        cmocka_unit_test(test_chosen_names_meet_nowhere),
+        cmocka_unit_test(test_a_secret_moves_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "profile/histogram.h"
 #include "profile/profile.h"
+#include "profile/state.h"
 #include "sink_bytes.h"
 
 static const struct mt_func funcs[] = {
@@ -466,6 +467,33 @@ static void test_counts_beyond_16_bits(void **state)
     free(sum);
 }
 
+/* What is added in the order of its hashes has its place from the beginning. */
+static void test_pairs_are_added_where_there_is_room(void **state)
+{
+    enum { N = 20000, SHARED = 500 };
+    struct mt__pairs pairs[2] = {{0}, {0}};
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        struct mt__pair *pair = mt__pairs_get(&pairs[0], mt__pair_key(i, i % 7));
+        assert_non_null(pair);
+        pair->n_calls = i;
+    }
+    for (uint32_t i = 0; i < SHARED; i++)
+        mt__pairs_get(&pairs[1], mt__pair_key(i, i % 7))->n_calls = 5;
+    assert_true(mt__pairs_reserve(&pairs[1], pairs[1].n_used + pairs[0].n_used));
+    const struct mt__pair *slots = pairs[1].slots;
+    assert_true(pairs[1].n_slots / 4 * 3 >= N + SHARED);
+    assert_true(mt__pairs_add(&pairs[1], &pairs[0]));
+    assert_ptr_equal(pairs[1].slots, slots);
+    assert_int_equal(pairs[1].n_used, N);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(mt__pairs_get(&pairs[1], mt__pair_key(i, i % 7))->n_calls,
+                         i + (i < SHARED ? 5 : 0));
+    assert_int_equal(pairs[1].n_used, N);
+    mt__pairs_fini(&pairs[0]);
+    mt__pairs_fini(&pairs[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_buckets_are_exact_enough),
         cmocka_unit_test(test_histogram_of_all_durations),
         cmocka_unit_test(test_counts_beyond_16_bits),
+        cmocka_unit_test(test_pairs_are_added_where_there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
