@@ -2,10 +2,12 @@
 import os
 import re
 import signal
+import struct
 
 from tests.python import harness
 from tests.top import looks
-from tests.top.terminal import Terminal
+from tests.top.looks import stack
+from tests.top.terminal import Terminal, children_of, switches
 
 TWO_THREADS = """
 import sys, threading
@@ -213,7 +215,7 @@ main()
 class Leaving(Case):
     def test_keys(self):
         with self.worker() as worker:
-            for keys in ("q", "\x03"):
+            for keys in ("q", "\x03", "\x1c"):
                 with self.top() as terminal:
                     terminal.wait("running")
                     self.leave(terminal, keys)
@@ -221,7 +223,7 @@ class Leaving(Case):
 
     def test_signals(self):
         with self.worker():
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
                 with self.top() as terminal:
                     terminal.wait("running")
                     self.assertEqual(terminal.end(number=number), 128 + number)
@@ -240,6 +242,66 @@ class Leaving(Case):
             self.assertFalse(terminal.is_restored())
             terminal.type("2", "[2 threads]")
             self.leave(terminal)
+
+    def stopped_from_outside(self, number):
+        shell = ["bash", "-mc", '"$@"; echo STOPPED; read -r line; fg; exit $?', "bash"]
+        with self.worker(), Terminal(shell + [harness.MTRACE, "top", self.traces]) as terminal:
+            terminal.wait("running")
+            os.kill(self.one(children_of(terminal.process.pid)), number)
+            terminal.wait(lambda t: b"STOPPED\r\n" in t.written, "a stop")
+            restored = terminal.is_restored()
+            n_before = len(terminal.written)
+            terminal.type("\n", lambda t: b"\x1b[?1049h" in t.written[n_before:] and b"running" in t.written[n_before:], "more")
+            terminal.type("2", "[2 threads]")
+            self.assertEqual(terminal.end("q"), 0)  # modes may be those that the shell found at SIGSTOP
+        return restored
+
+    def test_stop_by_a_signal(self):
+        self.assertTrue(self.stopped_from_outside(signal.SIGTSTP))
+
+    def test_stop_by_the_signal_that_nobody_sees_coming(self):
+        self.stopped_from_outside(signal.SIGSTOP)
+
+    def test_in_the_background(self):
+        """It waits there, and leaves the terminal alone."""
+        script = '"$@"; echo STOPPED; read -r line; bg; read -r line; echo FOREGROUND; fg; exit $?'
+        shell = ["bash", "-mc", script, "bash"]
+        with self.worker(), Terminal(shell + [harness.MTRACE, "top", "--interval", "0.05", self.traces]) as terminal:
+            terminal.wait("running")
+            top = self.one(children_of(terminal.process.pid))
+            terminal.type("\x1a", lambda t: b"STOPPED\r\n" in t.written, "a stop")
+            n_before = len(terminal.written)
+            n_switches = switches(top)
+            terminal.type("\n", lambda t: switches(top) > n_switches + 5, "some looks")
+            self.assertTrue(terminal.is_restored())
+            terminal.type("\n", lambda t: b"running" in t.written[n_before:], "the screen")
+            self.assertLess(terminal.written.index(b"FOREGROUND"), terminal.written.index(b"\x1b[?1049h", n_before))
+            self.leave(terminal)
+
+    def test_terminal_that_vanishes(self):
+        """Nobody is told by a signal here: that is for the leader of the session, and ignored."""
+        status = os.path.join(self.folder, "status")
+        script = 'trap "" HUP; "$@"; echo $? >%s.part; mv %s.part %s' % (status, status, status)
+        with self.worker():
+            terminal = Terminal(["sh", "-c", script, "sh", harness.MTRACE, "top", self.traces])
+            terminal.wait("running")
+            os.close(terminal.slave)
+            os.close(terminal.master)
+            terminal.process.wait(timeout=harness.TIMEOUT)
+            with open(status) as f:
+                self.assertEqual(f.read(), "%d\n" % (128 + signal.SIGHUP))
+
+    def test_terminals_without_a_screen(self):
+        os.mkdir(self.traces)
+        for term, what in (("dumb", b"TERM is dumb"), ("", b"TERM is not set"), (None, b"TERM is not set")):
+            env = {key: value for key, value in os.environ.items() if key != "TERM"}
+            env.update({"TERM": term} if term is not None else {})
+            with Terminal([harness.MTRACE, "top", self.traces], env=env) as terminal:
+                self.assertEqual(terminal.end(), 2)
+                self.assertIn(what + b", so there is no screen; --once and --json need none", terminal.written)
+                self.assertNotIn(b"\x1b", terminal.written)
+            done = self.mtrace("top", "--once", self.traces, env=env)
+            self.assertIn("0 processes", done.stdout)
 
     def test_stop_where_nobody_could_continue(self):
         """The leader of a session is not stopped by its terminal; it goes on."""
@@ -274,7 +336,62 @@ class Leaving(Case):
             self.assertIn(b"cannot be listed: No such file or directory", terminal.written)
 
 
+class Many(Case):
+    def test_processes_and_threads(self):
+        """300 processes and 1000 threads: exact numbers, and the last rows are reached."""
+        text = """
+            import sys, threading
+            gate = threading.Event()
+            threads = [threading.Thread(target=gate.wait, name="t%03d" % n) for n in range(1000)]
+            for thread in threads:
+                thread.start()
+            print("ready", flush=True); sys.stdin.readline(); gate.set()
+            """
+        with self.worker(name="one.py"):
+            self.look()
+            original = self.read_one()
+        for n in range(300):
+            data = bytearray(original.data)
+            struct.pack_into("<I", data, 88, 5000000 + n)  # the pid: no process has it
+            struct.pack_into("<I", data, 16, n)  # the file's id
+            with open(os.path.join(self.traces, "copy.%d.trace" % n), "wb") as f:
+                f.write(data)
+        with self.worker(text, name="threads.py"):
+            look = self.look("-a")
+            self.assertEqual((len(look["processes"]), look["unreadable_files"]), (302, 0))
+            self.assertEqual(sum(p["state"] == "unfinished" for p in look["processes"]), 301)
+            self.assertEqual([p["threads"] for p in look["processes"] if p["state"] == "running"], [1001])
+            self.assertEqual(len(look["threads"]), 301 + 1001)
+            self.assertEqual(sum(stack(t)[-3:-1] == ["Event.wait", "Condition.wait"] for t in look["threads"]), 1000)
+            with self.top("-s", "pid", "-a") as terminal:
+                terminal.wait("302 processes, 1 running, 1001 threads")
+                terminal.type("\x1b[F", "5000299 ")
+                terminal.type("2/t999\r", "filter: t999")
+                self.assertEqual([" t999 " in line for line in terminal.lines[ROW:ROW + 2]], [True, False])
+                self.leave(terminal)
+
+
 class Sizes(Case):
+    def test_every_size_is_kept(self):
+        """No line is longer than the screen, no row below it, however small or wide it is."""
+        with self.worker(TWO_THREADS, name="two.py"):
+            for n_rows, n_columns in ((1, 1), (2, 1), (3, 20), (5, 7), (24, 500)):
+                with self.top("--interval", "0.05", size=(n_rows, n_columns)) as terminal:
+                    for key in "123h1":
+                        n_looks = terminal.written.count(b"\x1b[1;1H") + 2
+                        terminal.type(key, lambda t: t.written.count(b"\x1b[1;1H") > n_looks, "looks")
+                    self.leave(terminal)
+                    lines = re.findall(rb"\x1b\[([0-9]+);1H((?:\x1b\[[0-9;]*m)?)([^\x1b]*)", terminal.written)
+                    self.assertLessEqual(max(int(row) for row, _, _ in lines), n_rows)
+                    self.assertLessEqual(max(len(text.decode()) for _, _, text in lines), n_columns)
+
+    def test_no_colours(self):
+        """So that NO_COLOR has nothing to forbid: bold, dim and reverse only."""
+        with self.worker(), self.top() as terminal:
+            terminal.wait("running")
+            self.leave(terminal)
+            self.assertLessEqual(set(re.findall(rb"\x1b\[([0-9;]*)m", terminal.written)), {b"0", b"0;1", b"0;2", b"0;7"})
+
     def test_help_is_whole_at_80_columns(self):
         os.mkdir(self.traces)
         with self.top(size=(24, 80)) as terminal, self.top(size=(50, 200)) as large:
