@@ -189,7 +189,7 @@ static _Noreturn void view(struct viewer *viewer)
 static void replace(struct mt_run_top *top, int fd, int other)
 {
     top->saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (top->saved[fd] >= 0)
+    if (top->saved[fd] >= 0 && other >= 0)
         dup2(other, fd);
 }
 
@@ -223,6 +223,14 @@ static void close_fd(int fd)
         close(fd);
 }
 
+/* What keeps the run, or the held file, from being over is not for the viewer to hold. */
+static _Noreturn void be_viewer(struct viewer *viewer, int end_fd, int write_fd)
+{
+    close(end_fd);
+    close(write_fd);
+    view(viewer);
+}
+
 static const char *shared_shown(struct mt_run_top *top)
 {
     void *memory = mmap(NULL, sizeof *top->shown, PROT_READ | PROT_WRITE,
@@ -252,18 +260,20 @@ void mt__run_top_start(struct mt_run_top *top, const char *directory, const uint
         why = open_held(&write_fd, &top->held_fd);
     if (!why)
         why = shared_shown(top);
-    if (!why && (pipe2(ends, O_CLOEXEC) != 0 || (top->viewer = fork()) < 0))
+    if (!why && pipe2(ends, O_CLOEXEC) != 0)
+        why = strerror(errno);
+    top->viewer = why ? -1 : fork();
+    if (!why && top->viewer < 0)
         why = strerror(errno);
     if (!why && top->viewer == 0) {
-        close(ends[1]);
-        close(write_fd);
-        view(&(struct viewer){.run = {.directory = directory,
-                                      .run_id = run_id,
-                                      .fd = terminal_fd,
-                                      .until_fd = ends[0]},
-                              .shown = top->shown,
-                              .parent = self,
-                              .held_fd = top->held_fd});
+        struct viewer viewer = {.run = {.directory = directory,
+                                        .run_id = run_id,
+                                        .fd = terminal_fd,
+                                        .until_fd = ends[0]},
+                                .shown = top->shown,
+                                .parent = self,
+                                .held_fd = top->held_fd};
+        be_viewer(&viewer, ends[1], write_fd);
     }
     close_fd(ends[0]);
     close_fd(terminal_fd);

@@ -113,11 +113,10 @@ static enum mt_status look_at_entry(struct mt_live *live, const struct dirent *e
     }
     if (!MT_ARRAY_ROOM(names->items, names->capacity, names->n + 1))
         return MT_NOMEM;
-    char *text = strdup(entry->d_name);
-    if (!text)
-        return MT_NOMEM;
-    names->items[names->n++] = (struct name){text, entry->d_ino};
-    return MT_OK;
+    struct name *name = &names->items[names->n];
+    *name = (struct name){strdup(entry->d_name), entry->d_ino};
+    names->n += name->text != NULL;
+    return name->text ? MT_OK : MT_NOMEM;
 }
 
 static int compare(const void *a, const void *b)
@@ -131,7 +130,8 @@ static enum mt_status list(struct mt_live *live, DIR *directory)
     struct names names = {0};
     enum mt_status status = MT_OK;
     live->n_lists++;
-    for (struct dirent *entry; status == MT_OK && (entry = readdir(directory));)
+    for (struct dirent *entry = readdir(directory); entry && status == MT_OK;
+         entry = readdir(directory))
         status = look_at_entry(live, entry, &names);
     if (names.n)
         qsort(names.items, names.n, sizeof *names.items, compare);

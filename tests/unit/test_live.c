@@ -95,10 +95,11 @@ static void assert_stack(const struct run *run, uint32_t thread, const char *exp
 {
     uint32_t funcs[64], n = mt_live_stack(run->live, thread, funcs, 64);
     char text[1024] = "";
+    size_t at = 0;
     for (uint32_t i = 0; i < n; i++) {
         const struct mt_text *name = &run->view->funcs[funcs[i]].name;
-        strcat(text, i ? " " : "");
-        strncat(text, name->data, name->n_bytes);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s", i ? " " : "",
+                               (int)name->n_bytes, name->data);
     }
     assert_string_equal(text, expected);
 }
