@@ -30,7 +30,7 @@ static const char summary[] =
 /* Words of 8 bytes that are read per second at most, and at first: what is new of the threads, and
  * backwards until their open calls are known. */
 #define WORDS_PER_S 1500000.0
-#define WORDS_CALLS_PER_S 16000000.0
+#define WORDS_CALLS_PER_S 12000000.0
 #define WORDS_AT_FIRST 16000000u
 #define WORDS_ONCE 32000000u
 
