@@ -73,7 +73,7 @@ struct mt_live_thread {
 
 /* Valid until the next update. */
 struct mt_live_view {
-    const struct mt_live_process *processes; /* in the order of their beginning */
+    const struct mt_live_process *processes; /* in the order in which they were found */
     const struct mt_live_thread *threads;    /* those of a process are neighbours */
     const struct mt_func *funcs;             /* indexes into it stay good */
     uint32_t n_processes;

@@ -364,7 +364,7 @@ int mt_cmd_run(int argc, char **argv)
     struct mt_run_top top = {0};
     if (run.top)
         mt__run_top_start(&top, place.path, run_id);
-    mt__spawn(&inherited, command, env.items, &outcome);
+    mt__spawn(&inherited, command, env.items, top.viewer, &outcome);
     mt__run_top_end(&top);
     if (outcome.error == E2BIG || (outcome.error != 0 && outcome.by_us))
         outcome.error = run_instead(&inherited, command, env.items, &place, &outcome);

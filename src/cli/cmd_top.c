@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static const char summary[] =
 /* Words of 8 bytes that are read per second at most, and at first: what is new of the threads, and
  * backwards until their open calls are known. */
 #define WORDS_PER_S 1500000.0
-#define WORDS_CALLS_PER_S 8000000.0
+#define WORDS_CALLS_PER_S 12000000.0
 #define WORDS_AT_FIRST 16000000u
 #define WORDS_ONCE 32000000u
 
@@ -44,6 +45,9 @@ struct how {
     bool once;
     unsigned long n_records; /* that a look reads at most; 0: as above */
     int fd, until_fd;
+    bool (*goes_on)(void *context); /* asked at each look; NULL: yes */
+    void *context;
+    bool gone; /* the terminal */
     struct mt_top top;
     struct mt_buf out;
     enum mt_status status;
@@ -199,12 +203,17 @@ static bool show(struct how *how)
 {
     mt_buf_clear(&how->out);
     how->status = mt__top_put_screen(&how->top, &how->out);
-    return how->status == MT_OK && mt__watch_write(how->fd, how->out.data, how->out.n_bytes);
+    if (how->status != MT_OK)
+        return false;
+    how->gone = !mt__watch_write(how->fd, how->out.data, how->out.n_bytes);
+    return !how->gone;
 }
 
 static bool on_tick(void *context)
 {
     struct how *how = context;
+    if (how->goes_on && !how->goes_on(how->context))
+        return false;
     if (how->top.paused)
         return true;
     how->status = mt_live_update(how->top.live, now_ns(), &how->error);
@@ -242,6 +251,8 @@ static int watch(struct how *how)
         .until_fd = how->until_fd,
     };
     int ended_by = mt__watch(how->fd, &what);
+    if (how->gone)
+        ended_by = SIGHUP;
     if (ended_by < 0)
         mt_cli_error("the terminal cannot be used: %s", strerror(-ended_by));
     return ended_by < 0 ? MT_EXIT_TROUBLE : ended_by > 0 ? 128 + ended_by : MT_EXIT_OK;
@@ -270,17 +281,21 @@ static int conclude(struct how *how, int exit_status)
     return MT_EXIT_TROUBLE;
 }
 
-int mt__top_show(const char *directory, const uint8_t run_id[16], int fd, int until_fd,
-                 bool *interrupted)
+int mt__top_show(const struct mt_top_run *run, int *signal_number)
 {
-    struct how how = {.interval_s = 1, .window_s = 10, .fd = fd, .until_fd = until_fd};
-    init_top(&how.top, directory);
+    struct how how = {.interval_s = 1,
+                      .window_s = 10,
+                      .fd = run->fd,
+                      .until_fd = run->until_fd,
+                      .goes_on = run->goes_on,
+                      .context = run->context};
+    init_top(&how.top, run->directory);
     int exit_status = MT_EXIT_TROUBLE;
-    how.status = open_live(&how, directory, run_id);
+    how.status = open_live(&how, run->directory, run->run_id);
     if (how.status == MT_OK)
         exit_status = watch(&how);
     exit_status = conclude(&how, exit_status);
-    *interrupted = how.top.interrupted;
+    *signal_number = how.top.signal_number;
     close_live(&how);
     return exit_status;
 }
@@ -335,6 +350,9 @@ int mt_cmd_top(int argc, char **argv)
     bool screen = !words.once && !words.json;
     if (screen && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
         return mt_cli_usage("top", "this is no terminal; --once and --json need none");
+    if (screen && mt__watch_refused())
+        return mt_cli_usage("top", "%s, so there is no screen; --once and --json need none",
+                            mt__watch_refused());
     if (!is_directory(argv[1]))
         return MT_EXIT_TROUBLE;
     if (screen)

@@ -20,12 +20,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define GRACE_MS 3
@@ -177,6 +179,40 @@ static void on_signals(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* ---- the companion: the viewer of `run --top`, which must give the terminal back before the shell has it */
+
+#define COMPANION_MS 200
+
+static bool is_stopped(pid_t child)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
+static void stop_companion(struct mt_relay *relay)
+{
+    struct timespec ms = {0, 1000000};
+    if (relay->companion == 0 || is_stopped(relay->companion))
+        return;
+    kill(relay->companion, SIGTSTP);
+    for (int i = 0; i < COMPANION_MS && !is_stopped(relay->companion); i++)
+        nanosleep(&ms, NULL);
+}
+
+static void continue_companion(struct mt_relay *relay)
+{
+    uv_timer_stop(&relay->alone);
+    if (relay->companion != 0)
+        kill(relay->companion, SIGCONT);
+}
+
+/* It has stopped by the terminal's key, and the program has not: it may have other plans for that signal.
+ * Then nobody else would let it go on. */
+static void on_alone(uv_timer_t *timer)
+{
+    continue_companion(timer->data);
+}
+
 /* The program was stopped by its terminal (Ctrl-Z): so is mtrace, or the shell would go on waiting.
  * SIGSTOP is left out: it is sent to one process on purpose, by who will continue that process and
  * does not know of mtrace. */
@@ -185,6 +221,11 @@ static void on_child(uv_signal_t *children, int number)
     struct mt_relay *relay = children->data;
     siginfo_t info = {0};
     (void)number;
+    if (relay->companion != 0 && is_stopped(relay->companion) &&
+        !uv_is_active((uv_handle_t *)&relay->alone)) {
+        uv_update_time(relay->alone.loop);
+        uv_timer_start(&relay->alone, on_alone, COMPANION_MS, 0);
+    }
     if (waitid(P_PID, (id_t)relay->program, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0)
         return;
     int stopper = info.si_status;
@@ -192,12 +233,14 @@ static void on_child(uv_signal_t *children, int number)
         return;
     relay->arrived &= ~STOP_BITS;
     relay->ripe &= ~STOP_BITS; /* it has arrived there, and SIGCONT will wipe the witness's */
+    stop_companion(relay);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, stopper);
     raise(stopper);
     sigprocmask(SIG_UNBLOCK, &set, NULL); /* here mtrace is stopped until a SIGCONT */
     sigprocmask(SIG_BLOCK, &set, NULL);
+    continue_companion(relay);
 }
 
 /* ---- life */
@@ -216,13 +259,15 @@ int mt__relay_open(struct mt_relay *relay, uv_loop_t *loop)
     uv_poll_init(loop, &relay->signals, relay->signal_fd);
     uv_signal_init(loop, &relay->children);
     uv_timer_init(loop, &relay->grace);
-    relay->signals.data = relay->children.data = relay->grace.data = relay;
+    uv_timer_init(loop, &relay->alone);
+    relay->signals.data = relay->children.data = relay->grace.data = relay->alone.data = relay;
     return 0;
 }
 
-void mt__relay_start(struct mt_relay *relay, pid_t program)
+void mt__relay_start(struct mt_relay *relay, pid_t program, pid_t companion)
 {
     relay->program = program;
+    relay->companion = companion;
     uv_poll_start(&relay->signals, UV_READABLE, on_signals);
     uv_signal_start(&relay->children, on_child, SIGCHLD);
 }
@@ -233,6 +278,7 @@ void mt__relay_stop(struct mt_relay *relay)
     uv_close((uv_handle_t *)&relay->signals, NULL);
     uv_close((uv_handle_t *)&relay->children, NULL);
     uv_close((uv_handle_t *)&relay->grace, NULL);
+    uv_close((uv_handle_t *)&relay->alone, NULL);
 }
 
 void mt__relay_close(struct mt_relay *relay)

@@ -144,6 +144,7 @@ struct run {
     uv_loop_t loop;
     uv_process_t process;
     struct mt_relay relay;
+    pid_t companion;
     struct mt_spawn_outcome *outcome;
 };
 
@@ -215,7 +216,7 @@ static int start(struct run *run, const struct mt_inherited *inherited, char **a
     close(error_pipe[1]);
     if (error == 0) {
         run->outcome->by_us = false;
-        mt__relay_start(&run->relay, run->process.pid);
+        mt__relay_start(&run->relay, run->process.pid, run->companion);
         ssize_t n;
         do
             n = read(error_pipe[0], &error, sizeof error);
@@ -231,10 +232,10 @@ static int start(struct run *run, const struct mt_inherited *inherited, char **a
     return error;
 }
 
-void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env,
+void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env, pid_t companion,
                struct mt_spawn_outcome *outcome)
 {
-    struct run run = {.outcome = outcome};
+    struct run run = {.companion = companion, .outcome = outcome};
     memset(outcome, 0, sizeof *outcome);
     outcome->by_us = true;
     int error = have_descriptors();

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What the caller of mtrace gave to it and what the program shall find unchanged. Signals are bits:
  * signal n is bit n - 1. */
@@ -27,8 +28,9 @@ struct mt_spawn_outcome {
 void mt__inherited_take(struct mt_inherited *inherited);
 
 /* Starts argv[0], searched as execvp does, with `env`; passes signals on to it (loop.h) and returns
- * when it has ended. Its other descendants are not waited for. */
-void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env,
+ * when it has ended. Its other descendants are not waited for. `companion` is a child of mtrace's that is
+ * stopped and continued when mtrace is; 0: none. */
+void mt__spawn(const struct mt_inherited *inherited, char **argv, char **env, pid_t companion,
                struct mt_spawn_outcome *outcome);
 
 /* Becomes argv[0] instead of starting it, where mtrace cannot stay with it. Returns an errno, with

@@ -53,7 +53,8 @@ struct mt_top {
     char filter[64];       /* part of a name; without regard to case */
 
     /* Of the terminal. */
-    bool paused, helping, typing, interrupted;
+    bool paused, helping, typing;
+    int signal_number;                 /* what the key that it was left by stands for; 0: none */
     char typed[64];                    /* the filter before Enter */
     uint64_t selected[MT_TOP_N_MODES]; /* id; 0: the first row */
     size_t first[MT_TOP_N_MODES];      /* row on the screen */
@@ -116,8 +117,17 @@ enum mt_status mt__top_put_json(struct mt_top *top, struct mt_buf *out);
 
 /* ---- cmd_top.c, for `mtrace run --top` */
 
-/* Shows the run on the terminal `fd` until `until_fd` can be read or the user leaves. */
-int mt__top_show(const char *directory, const uint8_t run_id[16], int fd, int until_fd,
-                 bool *interrupted);
+struct mt_top_run {
+    const char *directory;
+    const uint8_t *run_id;          /* 16 bytes */
+    int fd;                         /* the terminal */
+    int until_fd;                   /* can be read when the run is over */
+    bool (*goes_on)(void *context); /* asked at each look */
+    void *context;
+};
+
+/* Shows the run until it is over, does not go on, or the user leaves; *signal_number: by a key that stands
+ * for this signal, or 0. */
+int mt__top_show(const struct mt_top_run *run, int *signal_number);
 
 #endif /* MT_CLI_TOP_H_ */

@@ -1,10 +1,12 @@
 /* top_keys.c - what the keys of `mtrace top` do. Called by cmd_top.c. */
+#include <signal.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "cli/top.h"
 
 #define CTRL_C '\x03'
+#define CTRL_BACKSLASH '\x1c'
 #define ESC '\x1b'
 
 /* What terminals send for keys without a character of their own. */
@@ -128,8 +130,8 @@ bool mt__top_take_keys(struct mt_top *top, const char *bytes, size_t n_bytes)
 {
     for (size_t i = 0, n; i < n_bytes; i += n) {
         int key = key_at(bytes + i, n_bytes - i, &n);
-        if (key == CTRL_C) {
-            top->interrupted = true;
+        if (key == CTRL_C || key == CTRL_BACKSLASH) {
+            top->signal_number = key == CTRL_C ? SIGINT : SIGQUIT;
             return false;
         }
         if (top->typing) {

@@ -1,7 +1,8 @@
-/* live_file.c - a growing trace file: its header, the chunks that are new, the definitions that are
- * new, its clock. Called by live.c.
+/* live_file.c - a growing trace file: its header, the chunks that are new, its clock; and what is kept of
+ * it when it is over. Called by live.c and live_dir.c.
  *
- * Invariant: chunks are told in the order of the file, which for a thread is that of time.
+ * Invariant: chunks are told in the order of the file, which for a thread is that of time. A file that
+ * is over takes a few hundred bytes, and so much for each open call of a process that was killed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,66 +13,133 @@
 
 /* ------------------------------------------------------------------------------ life and header */
 
-void mt__live_file_fini(struct mt__live_file *file)
+/* Nothing can be read of it any more, but for what mt__live_file_release leaves. */
+static void free_contents(struct mt__live_file *file)
 {
-    for (size_t i = 0; i < file->n_threads; i++) {
-        free(file->threads[i]->chunks);
-        mt__live_stack_fini(&file->threads[i]->stack);
-        free(file->threads[i]);
-    }
-    free(file->threads);
     mt_map_fini(&file->thread_of);
     free(file->def_chunks);
-    free(file->funcs.funcs);
-    free(file->funcs.sums);
-    free(file->funcs.slot_of);
-    mt_map_fini(&file->funcs.sparse);
-    mt_map_fini(&file->funcs.string_of);
-    free(file->funcs.strings);
-    free(file->funcs.touched);
+    file->def_chunks = NULL;
+    file->n_def_chunks = file->def_chunks_capacity = file->def_chunk = 0;
+    mt__live_funcs_fini(&file->funcs);
+}
+
+static void free_thread(struct mt__live_thread *thread)
+{
+    free(thread->chunks);
+    mt__live_stack_fini(&thread->stack);
+    mt__live_stack_fini(&thread->anchor);
+    free(thread);
+}
+
+void mt__live_file_drop_threads(struct mt__live_file *file, bool but_open)
+{
+    size_t n_kept = 0;
+    for (size_t i = 0; i < file->n_threads; i++) {
+        if (but_open && file->threads[i]->stack.n_calls)
+            file->threads[n_kept++] = file->threads[i];
+        else
+            free_thread(file->threads[i]);
+    }
+    file->n_threads = n_kept;
+    if (n_kept)
+        return;
+    free(file->threads);
+    file->threads = NULL;
+    file->threads_capacity = 0;
+}
+
+void mt__live_file_fini(struct mt__live_file *file)
+{
+    mt__live_file_drop_threads(file, false);
+    free_contents(file);
     free(file->path);
 }
 
-/* The counters in the header change while the file grows. */
-static bool read_header(struct mt_live *live, struct mt__live_file *file)
+void mt__live_file_release(struct mt_live *live, struct mt__live_file *file)
 {
-    struct mt_file_header header;
+    for (size_t i = 0; i < file->n_threads; i++) {
+        struct mt__live_thread *thread = file->threads[i];
+        struct mt__live_stack *stack = &thread->stack;
+        for (size_t k = 0; k < stack->n_calls; k++)
+            stack->calls[k] = file->funcs.funcs[mt__live_slot(&file->funcs, stack->calls[k])];
+        stack->n_ends = 0;
+        mt__live_stack_trim(stack);
+        mt__live_stack_fini(&thread->anchor);
+        thread->anchored = false;
+        free(thread->chunks);
+        thread->chunks = NULL; /* n_chunks stays: it says that there was something */
+        thread->chunks_capacity = 0;
+    }
+    free_contents(file);
+    file->n_bytes_before = file->n_bytes;
+    file->over = true;
+    file->over_ns = live->now_ns;
+}
+
+void mt__live_file_gone(struct mt_live *live, struct mt__live_file *file)
+{
+    if (!file->over)
+        mt__live_file_release(live, file);
+    mt__live_file_drop_threads(file, false);
+    free(file->path);
+    file->path = NULL;
+    file->source.name = NULL;
+}
+
+static void take_header(struct mt__live_file *file, const struct mt_file_header *header)
+{
+    if (!file->known) {
+        file->first_pair = file->pair = header->pair;
+        file->ns_per_tick = header->tick_hz ? 1e9 / (double)header->tick_hz : 1.0;
+        file->index_end = MT_FILE_HEADER_BYTES;
+        file->part = header->part;
+        file->tick_shift = header->tick_shift;
+        memcpy(file->file_id, header->file_id, sizeof file->file_id);
+    }
+    file->known = true;
+    file->flags = header->flags; /* these change while the file grows */
+    file->n_lost = header->n_lost;
+    file->loss_reason = header->loss_reason;
+}
+
+static bool read_header(struct mt_live *live, struct mt__live_file *file,
+                        struct mt_file_header *header)
+{
     bool empty = false;
-    enum mt_status status = mt__file_header(&file->input, &header, &empty, NULL);
+    enum mt_status status = mt__file_header(&file->input, header, &empty, NULL);
     if (status != MT_OK || empty) {
         /* It may just be in the making. */
-        if (file->known || (status != MT_OK && status != MT_TRUNCATED && status != MT_IO))
-            file->unwanted = !file->known;
+        if (!file->known && status != MT_OK && status != MT_TRUNCATED && status != MT_IO)
+            file->unwanted = true;
         return false;
     }
     if (!file->known && live->options.run_id &&
-        memcmp(header.run_id, live->run_id, sizeof header.run_id) != 0) {
+        memcmp(header->run_id, live->run_id, sizeof header->run_id) != 0) {
         file->unwanted = true;
         return false;
     }
-    if (!file->known) {
-        file->pair = header.pair;
-        file->ns_per_tick = header.tick_hz ? 1e9 / (double)header.tick_hz : 1.0;
-        file->index_end = MT_FILE_HEADER_BYTES;
+    /* The number of a file that is gone is soon another one's. */
+    if (file->known && memcmp(header->file_id, file->file_id, sizeof file->file_id) != 0) {
+        mt__live_file_gone(live, file);
+        return false;
     }
-    file->header = header;
-    file->known = true;
+    take_header(file, header);
     return true;
 }
 
-bool mt__live_file_open(struct mt_live *live, struct mt__live_file *file)
+bool mt__live_file_open(struct mt_live *live, struct mt__live_file *file,
+                        struct mt_file_header *header)
 {
     if (file->unwanted || file->over)
         return false;
     enum mt_status status = mt__input_open(&file->input, &file->source, NULL);
     file->denied = status != MT_OK && status != MT_GONE;
-    if (status != MT_OK) {
-        file->broken = file->broken ||
-                       (file->known && status == MT_GONE); /* removed, or replaced */
+    if (status == MT_GONE) /* removed, or replaced */
+        mt__live_file_gone(live, file);
+    if (status != MT_OK)
         return false;
-    }
     bool good = mt__input_size(&file->input, &file->n_bytes, NULL) == MT_OK &&
-                read_header(live, file);
+                read_header(live, file, header);
     if (!good)
         mt__input_close(&file->input);
     return good;
@@ -84,7 +152,7 @@ bool mt__live_file_open(struct mt_live *live, struct mt__live_file *file)
 
 static void take_pair(struct mt__live_file *file, const struct mt_clock_pair *pair)
 {
-    const struct mt_clock_pair *first = &file->header.pair;
+    const struct mt_clock_pair *first = &file->first_pair;
     if (pair->tick < file->pair.tick || pair->mono_ns < file->pair.mono_ns)
         return;
     file->pair = *pair;
@@ -108,8 +176,8 @@ uint64_t mt__live_ns(const struct mt__live_file *file, uint64_t tick)
 
 /* ---------------------------------------------------------------------------------- the chunks */
 
-/* NULL: no memory. */
-static struct mt__live_thread *thread_at(struct mt__live_file *file, uint32_t number, uint32_t tid)
+struct mt__live_thread *mt__live_thread_at(struct mt__live_file *file, uint32_t number,
+                                           uint32_t tid)
 {
     uint32_t *idx = mt_map_find(&file->thread_of, number);
     if (idx)
@@ -129,13 +197,13 @@ static struct mt__live_thread *thread_at(struct mt__live_file *file, uint32_t nu
 static enum mt_status add_events(struct mt__live_file *file, const struct mt_chunk_header *header,
                                  uint64_t offset, uint32_t n_words)
 {
-    struct mt__live_thread *thread = thread_at(file, header->thread, header->tid);
+    struct mt__live_thread *thread = mt__live_thread_at(file, header->thread, header->tid);
     if (!thread || !MT_ARRAY_ROOM(thread->chunks, thread->chunks_capacity, thread->n_chunks + 1))
         return MT_NOMEM;
     if (!thread->n_chunks) {
-        thread->from_zero = header->seq == 0;
         thread->tick = header->start_tick;
-        mt__live_stack_reset(&thread->stack, thread->from_zero);
+        thread->anchored = header->seq == 0;
+        mt__live_stack_reset(&thread->anchor, true);
     }
     thread->chunks[thread->n_chunks++] = (struct mt__live_chunk){
         .offset = offset, .start_tick = header->start_tick, .n_words = n_words};
@@ -182,197 +250,4 @@ enum mt_status mt__live_file_index(struct mt__live_file *file, uint32_t *budget)
         --*budget;
     }
     return MT_OK;
-}
-
-/* ----------------------------------------------------------------------------- the definitions */
-
-/* The slot of a new function; 0: no memory. */
-static uint32_t new_slot(struct mt__live_funcs *funcs, uint32_t func)
-{
-    if (!MT_ARRAY_ROOM(funcs->funcs, funcs->funcs_capacity, funcs->n + 1) ||
-        !MT_ARRAY_ROOM(funcs->sums, funcs->sums_capacity, funcs->n + 1))
-        return 0;
-    funcs->sums[funcs->n] = (struct mt__live_sum){0};
-    funcs->funcs[funcs->n] = func;
-    return (uint32_t)funcs->n++;
-}
-
-static bool make_special(struct mt__live_funcs *funcs)
-{
-    static const uint32_t special[MT__LIVE_N_SPECIAL] = {
-        [MT__LIVE_UNKNOWN] = MT_FUNC_UNKNOWN_PYTHON,
-        [MT__LIVE_UNNAMED] = MT_FUNC_UNNAMED_PYTHON,
-        [MT__LIVE_BELOW] = MT_NONE,
-    };
-    for (size_t i = 0; i < MT__LIVE_N_SPECIAL; i++) {
-        if (!funcs->funcs || funcs->n <= i)
-            new_slot(funcs, special[i]);
-    }
-    return funcs->n >= MT__LIVE_N_SPECIAL;
-}
-
-/* Ids are numbered one after the other, so an array is right; but a file can claim anything. */
-static enum mt_status set_slot(struct mt__live_funcs *funcs, uint32_t id, uint32_t slot)
-{
-    if (!funcs->n_slot_of)
-        funcs->base = id;
-    uint32_t at = id - funcs->base;
-    if (at >= funcs->n_slot_of && at < funcs->n * 8 + 1024) {
-        size_t n = (size_t)at + 1;
-        if (!MT_ARRAY_ROOM(funcs->slot_of, funcs->slot_of_capacity, n))
-            return MT_NOMEM;
-        memset(funcs->slot_of + funcs->n_slot_of, 0,
-               (n - funcs->n_slot_of) * sizeof *funcs->slot_of);
-        funcs->n_slot_of = n;
-    }
-    if (at < funcs->n_slot_of)
-        funcs->slot_of[at] = funcs->slot_of[at] ? funcs->slot_of[at] : slot;
-    else if (!mt_map_put(&funcs->sparse, id, slot, NULL))
-        return MT_NOMEM;
-    return MT_OK;
-}
-
-static enum mt_status add_func(struct mt_live *live, struct mt__live_file *file, uint32_t id,
-                               const struct mt_func *func)
-{
-    uint32_t idx;
-    if (!id || id >= MT_ID_UNKNOWN)
-        return MT_OK;
-    enum mt_status status = mt__names_func(&live->names, func, &idx);
-    if (status != MT_OK)
-        return status;
-    uint32_t slot = new_slot(&file->funcs, idx);
-    return slot ? set_slot(&file->funcs, id, slot) : MT_NOMEM;
-}
-
-static enum mt_status text_of(struct mt_live *live, const struct mt_text *raw, struct mt_text *out)
-{
-    return mt__names_text(&live->names, raw->data, raw->n_bytes, out);
-}
-
-static enum mt_status take_string(struct mt_live *live, struct mt__live_funcs *funcs,
-                                  const struct mt__def *def)
-{
-    struct mt_text raw, text;
-    bool is_new;
-    if (!mt__def_string(def, &raw))
-        return MT_OK;
-    if (text_of(live, &raw, &text) != MT_OK ||
-        !MT_ARRAY_ROOM(funcs->strings, funcs->strings_capacity, funcs->n_strings + 1) ||
-        !mt_map_put(&funcs->string_of, def->id, (uint32_t)funcs->n_strings, &is_new))
-        return MT_NOMEM;
-    if (is_new)
-        funcs->strings[funcs->n_strings++] = text;
-    return MT_OK;
-}
-
-static enum mt_status take_code(struct mt_live *live, struct mt__live_file *file,
-                                const struct mt__def *def)
-{
-    struct mt_def_code code;
-    struct mt_text name;
-    if (!mt__def_code(def, &code, &name))
-        return MT_OK;
-    struct mt_func func = {
-        .kind = MT_FUNC_PYTHON, .line = code.first_line, .code_flags = code.flags};
-    if (text_of(live, &name, &func.name) != MT_OK ||
-        mt__names_text(&live->names, "", 0, &func.owner) != MT_OK)
-        return MT_NOMEM;
-    const uint32_t *path = mt_map_find(&file->funcs.string_of, code.file_id);
-    func.file = path ? file->funcs.strings[*path] : func.owner;
-    return add_func(live, file, def->id, &func);
-}
-
-static enum mt_status take_cfunc(struct mt_live *live, struct mt__live_file *file,
-                                 const struct mt__def *def)
-{
-    struct mt_text owner, name;
-    if (!mt__def_cfunc(def, &owner, &name))
-        return MT_OK;
-    struct mt_func func = {.kind = MT_FUNC_C};
-    if (text_of(live, &name, &func.name) != MT_OK || text_of(live, &owner, &func.owner) != MT_OK ||
-        mt__names_text(&live->names, "", 0, &func.file) != MT_OK)
-        return MT_NOMEM;
-    return add_func(live, file, def->id, &func);
-}
-
-static enum mt_status take_name(struct mt_live *live, struct mt__live_file *file,
-                                const struct mt__def *def)
-{
-    struct mt_def_name head;
-    struct mt_text raw, text;
-    if (!mt__def_name(def, &head, &raw))
-        return MT_OK;
-    if (text_of(live, &raw, &text) != MT_OK)
-        return MT_NOMEM;
-    struct mt__live_thread *thread = NULL;
-    if (def->type == MT_DEF_THREAD) {
-        thread = thread_at(file, def->id, head.tid); /* it may have no chunk yet */
-        if (!thread)
-            return MT_NOMEM;
-    }
-    struct mt_text *name = thread ? &thread->name : &file->name;
-    uint64_t *name_tick = thread ? &thread->name_tick : &file->name_tick;
-    if (name->data && head.tick < *name_tick)
-        return MT_OK;
-    *name = text;
-    *name_tick = head.tick;
-    return MT_OK;
-}
-
-static enum mt_status take_def(struct mt_live *live, struct mt__live_file *file,
-                               const struct mt__def *def)
-{
-    switch (def->type) {
-    case MT_DEF_STRING: return take_string(live, &file->funcs, def);
-    case MT_DEF_CODE: return take_code(live, file, def);
-    case MT_DEF_CFUNC: return take_cfunc(live, file, def);
-    case MT_DEF_THREAD:
-    case MT_DEF_PROCESS: return take_name(live, file, def);
-    default: return MT_OK;
-    }
-}
-
-/* More than any definition has that this version knows. */
-#define DEF_WORDS 16384u
-
-/* One read's worth of a chunk; *more: there may be more in it. */
-static enum mt_status read_defs(struct mt_live *live, struct mt__live_file *file,
-                                struct mt__live_def_chunk *chunk, uint64_t *words, bool *more)
-{
-    uint32_t n_left = chunk->n_words - chunk->at, n_read;
-    uint32_t n_words = n_left < DEF_WORDS ? n_left : DEF_WORDS;
-    uint64_t offset = chunk->offset + (uint64_t)chunk->at * sizeof(uint64_t);
-    *more = false;
-    if (mt__file_words(&file->input, offset, words, n_words, &n_read, NULL) != MT_OK)
-        return MT_OK;
-    struct mt__def_iter iter = {.words = words, .n_words = n_read};
-    struct mt__def def;
-    while (mt__def_next(&iter, &def) == MT__NEXT_ONE) {
-        enum mt_status status = take_def(live, file, &def);
-        if (status != MT_OK)
-            return status;
-    }
-    *more = iter.at && n_read == DEF_WORDS && n_left > DEF_WORDS;
-    chunk->at += (uint32_t)iter.at;
-    return MT_OK;
-}
-
-enum mt_status mt__live_file_defs(struct mt_live *live, struct mt__live_file *file)
-{
-    if (!make_special(&file->funcs))
-        return MT_NOMEM;
-    uint64_t *words = malloc(DEF_WORDS * sizeof *words);
-    enum mt_status status = words ? MT_OK : MT_NOMEM;
-    while (status == MT_OK && file->def_chunk < file->n_def_chunks) {
-        bool more = true;
-        while (status == MT_OK && more)
-            status = read_defs(live, file, &file->def_chunks[file->def_chunk], words, &more);
-        /* The last one grows. One behind it means that this one is full. */
-        if (file->def_chunk + 1 == file->n_def_chunks)
-            break;
-        file->def_chunk++;
-    }
-    free(words);
-    return status;
 }

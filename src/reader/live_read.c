@@ -7,223 +7,19 @@
  *
  * Invariant: the position (chunk, at) is at a record, and `tick` is the time of the one before.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "reader/file.h"
-#include "reader/live_state.h"
+#include "reader/live_reading.h"
 
 #define PIECE_WORDS 4096u
 
-/* Where records go: to the thread, or (stack only) to a stack for mt__live_join. */
-struct reading {
-    struct mt_live *live;
-    struct mt__live_file *file;
-    struct mt__live_thread *thread;
-    struct mt__live_stack *stack;
-    uint64_t tick;
-    uint64_t since_tick; /* calls from here on are counted */
-    uint32_t n_reopening;
-    bool sums; /* add up times and calls */
-    enum mt_status status;
-};
-
-/* ------------------------------------------------------------------------------------- adding up */
-
-/* How often definitions are looked for in one update because an id is not known. */
-#define MAX_RETRIES 64u
-
-/* The definition of an id is in the file before the id is used, but perhaps not read yet. */
-static uint32_t slot_slow(struct reading *reading, uint32_t id)
-{
-    struct mt__live_file *file = reading->file;
-    uint32_t budget = 4096;
-    if (id == MT_ID_UNKNOWN || file->n_retries++ >= MAX_RETRIES)
-        return mt__live_slot(&file->funcs, id);
-    mt__input_size(&file->input, &file->n_bytes, NULL);
-    enum mt_status status = mt__live_file_index(file, &budget);
-    if (status == MT_OK)
-        status = mt__live_file_defs(reading->live, file);
-    reading->status = reading->status == MT_OK ? status : reading->status;
-    return mt__live_slot(&file->funcs, id);
-}
-
-static struct mt__live_sum *sum_of(struct reading *reading, uint32_t slot)
-{
-    struct mt__live_funcs *funcs = &reading->file->funcs;
-    struct mt__live_sum *sum = &funcs->sums[slot];
-    if (!sum->touched) {
-        if (!MT_ARRAY_ROOM(funcs->touched, funcs->touched_capacity, funcs->n_touched + 1)) {
-            reading->status = MT_NOMEM;
-            return sum;
-        }
-        funcs->touched[funcs->n_touched++] = slot;
-        sum->touched = true;
-    }
-    return sum;
-}
-
-static inline struct mt__live_sum *sum_of_id(struct reading *reading, uint32_t id)
-{
-    uint32_t slot = mt__live_slot(&reading->file->funcs, id);
-    if (slot == MT__LIVE_UNKNOWN)
-        slot = slot_slow(reading, id);
-    return sum_of(reading, slot);
-}
-
-/* Time up to the tick belongs to the innermost call. */
-static inline void add_time(struct reading *reading, uint64_t tick)
-{
-    struct mt__live_thread *thread = reading->thread;
-    const struct mt__live_stack *stack = reading->stack;
-    if (tick <= thread->sum_tick)
-        return;
-    uint64_t ticks = tick - thread->sum_tick;
-    thread->sum_tick = tick;
-    thread->covered += ticks;
-    if (stack->n_calls)
-        sum_of_id(reading, stack->calls[stack->n_calls - 1])->ticks += ticks;
-    else if (!stack->complete && !stack->lost)
-        thread->below_ticks += ticks;
-}
-
-/* The call below those that are known stays unknown. */
-static void give_up_below(struct reading *reading)
-{
-    struct mt__live_thread *thread = reading->thread;
-    if (thread->below_ticks)
-        sum_of(reading, MT__LIVE_BELOW)->ticks += thread->below_ticks;
-    thread->below_ticks = 0;
-}
-
-/* --------------------------------------------------------------------------------------- records */
-
-static void take_begin(struct reading *reading, uint32_t kind, uint32_t id)
-{
-    enum mt_status status = mt__live_push(reading->stack, id);
-    if (status != MT_OK)
-        reading->status = status;
-    if (reading->n_reopening) {
-        reading->n_reopening--;
-        return;
-    }
-    if (reading->sums && kind != MT_KIND_PY_RESUME && reading->tick >= reading->since_tick) {
-        reading->thread->n_calls++;
-        sum_of_id(reading, id)->n_calls++;
-    }
-}
-
-static inline void take_end(struct reading *reading, uint32_t id)
-{
-    struct mt__live_stack *stack = reading->stack;
-    bool below;
-    if (stack->n_calls && stack->calls[stack->n_calls - 1] == id) {
-        stack->n_calls--;
-        return;
-    }
-    enum mt_status status = mt__live_end_slow(stack, id, &below);
-    if (status != MT_OK)
-        reading->status = status;
-    if (below && reading->sums && reading->thread->below_ticks) {
-        sum_of_id(reading, id)->ticks += reading->thread->below_ticks;
-        reading->thread->below_ticks = 0;
-    }
-}
-
-/* A record with payload. */
-static void take_rare(struct reading *reading, uint64_t word, const uint64_t *payload,
-                      uint32_t n_payload)
-{
-    uint32_t id = mt_record_id(word);
-    if (mt_record_kind(word) == MT_KIND_GAP) {
-        if (n_payload * sizeof(uint64_t) >= sizeof(struct mt_gap))
-            reading->tick = payload[offsetof(struct mt_gap, tick) / sizeof(uint64_t)];
-        return;
-    }
-    bool lost = mt_ext_subtype(id) == MT_EXT_LOST;
-    bool resync = mt_ext_subtype(id) == MT_EXT_RESYNC &&
-                  n_payload * sizeof(uint64_t) >= sizeof(struct mt_resync_payload);
-    if (!lost && !resync)
-        return;
-    if (reading->sums) {
-        add_time(reading, reading->tick);
-        give_up_below(reading);
-    }
-    mt__live_stack_reset(reading->stack, true);
-    reading->stack->lost = lost;
-    struct mt_resync_payload stated;
-    if (resync) {
-        memcpy(&stated, payload, sizeof stated);
-        reading->n_reopening = stated.depth;
-    }
-}
-
-/* Takes records from words[0..n_words); returns how many words they have. *over: a word that is not
- * written yet follows. */
-static uint32_t take_records(struct reading *reading, const uint64_t *words, uint32_t n_words,
-                             bool *over)
-{
-    uint32_t shift = reading->file->header.tick_shift, at = 0;
-    *over = false;
-    while (at < n_words && reading->status == MT_OK) {
-        if (!reading->sums && !reading->n_reopening) { /* the time does not matter, then */
-            at += mt__live_take_calls(reading->stack, words + at, n_words - at);
-            if (at == n_words)
-                break;
-        }
-        uint64_t word = words[at];
-        enum mt_kind kind = mt_record_kind(word);
-        uint32_t n_payload = mt__record_payload(word);
-        *over = kind == MT_KIND_NONE;
-        if (*over || n_payload > n_words - at - 1)
-            break;
-        reading->tick += (uint64_t)mt_record_delta(word) << shift;
-        if (mt__kind_has_func(kind)) {
-            if (reading->sums)
-                add_time(reading, reading->tick);
-            if (kind == MT_KIND_PY_BEGIN || kind == MT_KIND_C_BEGIN || kind == MT_KIND_PY_RESUME)
-                take_begin(reading, kind, mt_record_id(word));
-            else
-                take_end(reading, mt_record_id(word));
-        } else if (n_payload) {
-            take_rare(reading, word, words + at + 1, n_payload);
-        }
-        at += 1 + n_payload;
-    }
-    return at;
-}
-
-/* Records of a chunk from word *at on, at most about n_words; *at is then behind them. True: all that
- * are written were read. */
-static bool take_chunk(struct reading *reading, const struct mt__live_chunk *chunk, uint32_t *at,
-                       uint64_t n_words)
-{
-    /* The chunk is copied: looking for a definition may move the array that it is in. */
-    struct mt__live_chunk here = *chunk;
-    uint64_t *words = reading->live->words;
-    bool over = false;
-    while (!over && *at < here.n_words && n_words && reading->status == MT_OK) {
-        uint32_t n = here.n_words - *at, n_read;
-        n = n < MT__LIVE_READ_WORDS ? n : MT__LIVE_READ_WORDS;
-        n = n < n_words ? n : (uint32_t)n_words;
-        if (mt__file_words(&reading->file->input, here.offset + *at * sizeof(uint64_t), words, n,
-                           &n_read, NULL) != MT_OK)
-            return true;
-        uint32_t n_taken = take_records(reading, words, n_read, &over);
-        *at += n_taken;
-        n_words -= n_taken;
-        if (!n_taken) /* the end of the file, or a record that does not fit in */
-            over = true;
-    }
-    return over || *at >= here.n_words;
-}
-
 /* ---------------------------------------------------------------------------------- going forwards */
 
-static struct reading reading_of(struct mt_live *live, struct mt__live_file *file,
-                                 struct mt__live_thread *thread)
+static struct mt__live_reading reading_of(struct mt_live *live, struct mt__live_file *file,
+                                          struct mt__live_thread *thread)
 {
-    return (struct reading){
+    return (struct mt__live_reading){
         .live = live,
         .file = file,
         .thread = thread,
@@ -233,6 +29,21 @@ static struct reading reading_of(struct mt_live *live, struct mt__live_file *fil
         .since_tick = live->started ? 0 : mt__live_tick(file, live->since_ns),
         .sums = true,
     };
+}
+
+/* Reading begins at a chunk, and with it what is known of the open calls. */
+static void begin_at(struct mt__live_thread *thread, size_t chunk)
+{
+    thread->chunk = thread->back = chunk;
+    thread->at = 0;
+    thread->tick = thread->chunks[chunk].start_tick;
+    mt__live_stack_reset(&thread->stack, false);
+    if (!thread->anchored || chunk != thread->anchor_chunk)
+        return;
+    struct mt__live_stack known = thread->anchor;
+    thread->anchor = thread->stack;
+    thread->stack = known;
+    thread->anchored = false;
 }
 
 /* The records before the first interval matter for the open calls only, so the reading begins at the
@@ -251,11 +62,8 @@ static void start_thread(struct mt_live *live, struct mt__live_file *file,
         else
             end = middle;
     }
-    thread->chunk = thread->back = first;
-    thread->at = 0;
-    thread->tick = thread->chunks[first].start_tick;
+    begin_at(thread, first);
     thread->sum_tick = thread->tick > since ? thread->tick : since;
-    mt__live_stack_reset(&thread->stack, first == 0 && thread->from_zero);
 }
 
 uint64_t mt__live_backlog(const struct mt__live_thread *thread)
@@ -266,35 +74,50 @@ uint64_t mt__live_backlog(const struct mt__live_thread *thread)
     return n_words < thread->at ? 0 : n_words - thread->at;
 }
 
-/* The next record is the first one of this chunk. What is between is not read, unless `through`. */
-static void go_to_chunk(struct reading *reading, size_t chunk, bool through)
-{
-    struct mt__live_thread *thread = reading->thread;
-    thread->chunk = chunk;
-    thread->at = 0;
-    reading->tick = thread->sum_tick = thread->chunks[chunk].start_tick;
-    if (through)
-        return;
-    give_up_below(reading);
-    thread->back = chunk;
-    reading->n_reopening = 0;
-    mt__live_stack_reset(reading->stack, chunk == 0 && thread->from_zero);
-}
-
 /* Takes the open calls from here up to the beginning of a chunk. */
-static void pass_through(struct reading *reading, size_t until)
+static void pass_through(struct mt__live_reading *reading, size_t until)
 {
     struct mt__live_thread *thread = reading->thread;
-    give_up_below(reading); /* the call may end unseen */
+    mt__live_give_up_below(reading); /* the call may end unseen */
     reading->sums = false;
     for (; thread->chunk < until && reading->status == MT_OK; thread->chunk++, thread->at = 0)
-        take_chunk(reading, &thread->chunks[thread->chunk], &thread->at, UINT64_MAX);
+        mt__live_take_chunk(reading, &thread->chunks[thread->chunk], &thread->at, UINT64_MAX);
     reading->sums = true;
+}
+
+/* The next records are not read: what is open now is remembered, from the beginning of the next chunk. */
+static void leave_anchor(struct mt__live_reading *reading)
+{
+    struct mt__live_thread *thread = reading->thread;
+    if (!reading->stack->complete)
+        return;
+    pass_through(reading, thread->chunk + 1);
+    if (!reading->stack->complete || reading->status != MT_OK) /* a damaged file */
+        return;
+    reading->status = mt__live_stack_copy(&thread->anchor, reading->stack);
+    thread->anchored = reading->status == MT_OK;
+    thread->anchor_chunk = thread->chunk;
+}
+
+/* The next record is the first one of this chunk. What is between is not read, unless `through`. */
+static void go_to_chunk(struct mt__live_reading *reading, size_t chunk, bool through)
+{
+    struct mt__live_thread *thread = reading->thread;
+    if (through) {
+        pass_through(reading, chunk);
+        thread->at = 0;
+    } else {
+        leave_anchor(reading);
+        mt__live_give_up_below(reading);
+        reading->n_reopening = 0;
+        begin_at(thread, chunk);
+    }
+    reading->tick = thread->sum_tick = thread->chunks[chunk].start_tick;
 }
 
 /* Reads pieces of the chunks between the present one and the last, n_words of them, and goes to the
  * last. */
-static void sample(struct reading *reading, uint64_t n_words, bool through)
+static void sample(struct mt__live_reading *reading, uint64_t n_words, bool through)
 {
     struct mt__live_thread *thread = reading->thread;
     size_t first = thread->chunk + 1, last = thread->n_chunks - 1, n_chunks = last - first;
@@ -304,14 +127,10 @@ static void sample(struct reading *reading, uint64_t n_words, bool through)
     uint64_t piece = n_words / n_pieces > PIECE_WORDS ? n_words / n_pieces : PIECE_WORDS;
     for (uint64_t i = 0; i < n_pieces && reading->status == MT_OK; i++) {
         size_t chunk = first + (size_t)((2 * i + 1) * n_chunks / (2 * n_pieces));
-        if (through)
-            pass_through(reading, chunk);
         go_to_chunk(reading, chunk, through);
-        take_chunk(reading, &thread->chunks[chunk], &thread->at, piece);
+        mt__live_take_chunk(reading, &thread->chunks[chunk], &thread->at, piece);
         thread->n_read += thread->at;
     }
-    if (through)
-        pass_through(reading, last);
     go_to_chunk(reading, last, through);
 }
 
@@ -324,7 +143,7 @@ enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
         return MT_OK;
     if (!thread->started)
         start_thread(live, file, thread);
-    struct reading reading = reading_of(live, file, thread);
+    struct mt__live_reading reading = reading_of(live, file, thread);
     uint64_t backlog = mt__live_backlog(thread), n_skipped = 0;
     if (backlog > n_words && thread->n_chunks - thread->chunk > 2) {
         n_skipped = backlog;
@@ -334,7 +153,7 @@ enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
     for (;;) {
         uint32_t before = thread->at;
         bool last = thread->chunk + 1 == thread->n_chunks;
-        take_chunk(&reading, &thread->chunks[thread->chunk], &thread->at, UINT64_MAX);
+        mt__live_take_chunk(&reading, &thread->chunks[thread->chunk], &thread->at, UINT64_MAX);
         thread->n_read += thread->at - before;
         if (last || reading.status != MT_OK)
             break;
@@ -353,34 +172,78 @@ enum mt_status mt__live_read(struct mt_live *live, struct mt__live_file *file,
 
 /* --------------------------------------------------------------------------------- going backwards */
 
+bool mt__live_can_go_back(const struct mt__live_thread *thread)
+{
+    return !thread->stack.complete && (thread->back || thread->anchored);
+}
+
+/* Now it is known in which call the time below was spent: the innermost of n_found. */
+static void settle_below(struct mt__live_reading *reading, size_t n_found)
+{
+    struct mt__live_thread *thread = reading->thread;
+    if (n_found && thread->below_ticks)
+        mt__live_sum_of(reading, thread->stack.calls[n_found - 1])->ticks += thread->below_ticks;
+    if (n_found || thread->stack.complete)
+        thread->below_ticks = 0;
+}
+
 enum mt_status mt__live_read_back(struct mt_live *live, struct mt__live_file *file,
                                   struct mt__live_thread *thread, uint64_t *n_words)
 {
-    if (thread->stack.complete || !thread->back)
+    if (!mt__live_can_go_back(thread))
         return MT_OK;
-    size_t chunk = --thread->back, n_calls = thread->stack.n_calls;
-    struct mt__live_stack before = {.complete = chunk == 0 && thread->from_zero};
-    struct reading reading = reading_of(live, file, thread);
-    reading.sums = false;
-    reading.stack = &before;
-    reading.n_reopening = 0;
-    uint32_t at = 0;
-    take_chunk(&reading, &thread->chunks[chunk], &at, UINT64_MAX);
-    *n_words -= at < *n_words ? at : *n_words;
-    enum mt_status status = reading.status;
-    if (status == MT_OK)
-        status = mt__live_join(&thread->stack, &before);
-    /* Now it is known in which call the time below was spent. */
-    size_t n_found = thread->stack.n_calls - n_calls;
-    if (status == MT_OK && n_found && thread->below_ticks) {
+    size_t n_calls = thread->stack.n_calls;
+    struct mt__live_stack before = {0};
+    struct mt__live_reading reading = reading_of(live, file, thread);
+    enum mt_status status = MT_OK;
+    if (thread->anchored && thread->back == thread->anchor_chunk) {
+        thread->anchored = false;
+        status = mt__live_join(&thread->stack, &thread->anchor);
+    } else if (thread->back) {
+        uint32_t at = 0;
+        reading.sums = false;
+        reading.stack = &before;
+        reading.n_reopening = 0;
+        mt__live_take_chunk(&reading, &thread->chunks[--thread->back], &at, UINT64_MAX);
+        *n_words -= at < *n_words ? at : *n_words;
+        status = reading.status == MT_OK ? mt__live_join(&thread->stack, &before) : reading.status;
         reading.stack = &thread->stack;
-        sum_of_id(&reading, thread->stack.calls[n_found - 1])->ticks += thread->below_ticks;
-        thread->below_ticks = 0;
-    } else if (thread->stack.complete) {
-        thread->below_ticks = 0;
     }
+    if (status == MT_OK)
+        settle_below(&reading, thread->stack.n_calls - n_calls);
     mt__live_stack_fini(&before);
     return status == MT_OK ? reading.status : status;
+}
+
+/* ----------------------------------------------------------------------------------- what is kept */
+
+/* Chunks that are not needed any more: those before the present one, or, where calls are still to be found,
+ * those before the anchor. */
+static void forget_chunks(struct mt__live_thread *thread)
+{
+    size_t first = thread->stack.complete ? thread->chunk
+                   : thread->anchored     ? thread->anchor_chunk
+                                          : 0;
+    if (first * 2 < thread->n_chunks && thread->active) /* not all the time */
+        first = 0;
+    if (thread->stack.complete) {
+        mt__live_stack_fini(&thread->anchor);
+        thread->anchored = false;
+    }
+    thread->n_chunks -= first;
+    thread->chunk -= first;
+    thread->back = thread->stack.complete ? 0 : thread->back - first;
+    thread->anchor_chunk -= thread->anchored ? first : 0;
+    if (first)
+        memmove(thread->chunks, thread->chunks + first, thread->n_chunks * sizeof *thread->chunks);
+    size_t wanted = thread->active ? thread->n_chunks * 4 + 64 : thread->n_chunks;
+    if (thread->chunks_capacity <= wanted)
+        return;
+    struct mt__live_chunk *smaller = realloc(thread->chunks, thread->n_chunks * sizeof *smaller);
+    if (!smaller)
+        return;
+    thread->chunks = smaller;
+    thread->chunks_capacity = thread->n_chunks;
 }
 
 /* ------------------------------------------------------------------------------- what was added up */
@@ -398,14 +261,14 @@ enum mt_status mt__live_settle(struct mt_live *live, struct mt__live_file *file,
                                struct mt__live_thread *thread)
 {
     struct mt__live_funcs *funcs = &file->funcs;
-    struct reading reading = reading_of(live, file, thread);
+    struct mt__live_reading reading = reading_of(live, file, thread);
     bool runs = live->processes[file->process].state != MT_LIVE_ENDED &&
-                !(file->header.flags & MT_FLAG_STOPPED) && thread->n_chunks && !thread->went_on;
+                !(file->flags & MT_FLAG_STOPPED) && thread->n_chunks && !thread->went_on;
     bool idle = !thread->active && in_c_function(live, file, &thread->stack);
     uint64_t now = mt__live_tick(file, live->now_ns), since = mt__live_tick(file, live->since_ns);
     if (runs)
-        add_time(&reading, now);
-    give_up_below(&reading);
+        mt__live_add_time(&reading, now);
+    mt__live_give_up_below(&reading);
     /* To the whole interval, where only a part of it was looked at. */
     bool sampled = thread->n_read < thread->n_new;
     double time_scale = file->ns_per_tick, call_scale = 1;
@@ -429,5 +292,9 @@ enum mt_status mt__live_settle(struct mt_live *live, struct mt__live_file *file,
     }
     funcs->n_touched = 0;
     thread->started = thread->n_chunks;
+    if (thread->started)
+        forget_chunks(thread);
+    if (!thread->active)
+        mt__live_stack_trim(&thread->stack);
     return status;
 }

@@ -23,6 +23,41 @@ void mt__live_stack_reset(struct mt__live_stack *stack, bool complete)
     stack->lost = false;
 }
 
+static void fit(uint32_t **items, size_t n, size_t *capacity)
+{
+    if (n == *capacity)
+        return;
+    uint32_t *smaller = n ? realloc(*items, n * sizeof *smaller) : NULL;
+    if (!n)
+        free(*items);
+    else if (!smaller)
+        return;
+    *items = smaller;
+    *capacity = n;
+}
+
+void mt__live_stack_trim(struct mt__live_stack *stack)
+{
+    fit(&stack->calls, stack->n_calls, &stack->calls_capacity);
+    fit(&stack->ends, stack->n_ends, &stack->ends_capacity);
+}
+
+enum mt_status mt__live_stack_copy(struct mt__live_stack *to, const struct mt__live_stack *from)
+{
+    if (!MT_ARRAY_ROOM(to->calls, to->calls_capacity, from->n_calls) ||
+        !MT_ARRAY_ROOM(to->ends, to->ends_capacity, from->n_ends))
+        return MT_NOMEM;
+    if (from->n_calls)
+        memcpy(to->calls, from->calls, from->n_calls * sizeof *to->calls);
+    if (from->n_ends)
+        memcpy(to->ends, from->ends, from->n_ends * sizeof *to->ends);
+    to->n_calls = from->n_calls;
+    to->n_ends = from->n_ends;
+    to->complete = from->complete;
+    to->lost = from->lost;
+    return MT_OK;
+}
+
 /* There is more than is kept, so what lies where is not known any more. */
 static void overflow(struct mt__live_stack *stack)
 {

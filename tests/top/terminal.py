@@ -1,4 +1,5 @@
 """A terminal of a given size that a program runs on, and what is on its screen."""
+import contextlib
 import fcntl
 import os
 import pty
@@ -17,6 +18,45 @@ class Timeout(AssertionError):
     pass
 
 
+def _status(pid, key):
+    with open("/proc/%d/status" % pid) as f:
+        return next(line.split()[1] for line in f if line.startswith(key + ":"))
+
+
+def children_of(pid):
+    """In the order of their pids."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit() and int(_status(int(name), "PPid")) == pid:
+                found.append(int(name))
+    return sorted(found)
+
+
+def members_of(group):
+    """The processes of a process group."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.getpgid(int(name)) == group and state(int(name)):
+                found.append(int(name))
+    return found
+
+
+def switches(pid):
+    """How often it has waited for something: a number that grows while it does anything."""
+    return int(_status(pid, "voluntary_ctxt_switches"))
+
+
+def state(pid):
+    """"S", "T" and so on; None: there is no such process, or only what is left of it."""
+    try:
+        found = _status(pid, "State")
+    except OSError:
+        return None
+    return None if found in "ZX" else found
+
+
 class Terminal:
     """`with Terminal([program, ...]) as terminal:`; what is still there at the end is killed."""
 
@@ -32,6 +72,7 @@ class Terminal:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
+        kwargs.setdefault("env", {**os.environ, "TERM": "xterm-256color"})
         files = {"stdin": self.slave, "stdout": self.slave, "stderr": self.slave, **kwargs}
         self.process = subprocess.Popen(words, preexec_fn=own_terminal, **files)
 

@@ -1,26 +1,14 @@
 """`mtrace top` on a terminal: what is on the screen, what keys do, and how it leaves."""
-import contextlib
 import os
 import re
 import signal
+import struct
 import sys
 
 from tests.python import harness
 from tests.top import looks
-from tests.top.terminal import Terminal
-
-TWO_THREADS = """
-import sys, threading
-gate = threading.Event()
-def waiting():
-    gate.wait()
-threading.Thread(target=waiting, name="the other").start()
-def main():
-    print("ready", flush=True)
-    sys.stdin.readline()
-main()
-gate.set()
-"""
+from tests.top.looks import stack
+from tests.top.screens import ROW, TWO_THREADS, Case
 
 BUSY = """
 import sys
@@ -37,25 +25,6 @@ def main():
     sys.stdin.readline()
 main()
 """
-
-ROW = 4  # of the screen: the first of a view
-
-
-class Case(looks.Case):
-    @contextlib.contextmanager
-    def waiting(self, *args, **kwargs):
-        """A worker that does nothing any more, so that a top started now has it all on its first screen."""
-        with self.worker(*args, **kwargs) as worker:
-            self.look()
-            yield worker
-
-    def top(self, *options, size=(30, 120)):
-        return Terminal([harness.MTRACE, "top", *options, self.traces], *size)
-
-    def leave(self, terminal, keys="q"):
-        self.assertEqual(terminal.end(keys), 0)
-        self.assertTrue(terminal.is_restored())
-
 
 class Views(Case):
     def test_processes(self):
@@ -124,11 +93,12 @@ class Views(Case):
                 terminal.wait("1 process, 1 running")
                 with self.worker(name="second.py") as second:
                     terminal.wait("2 processes, 2 running")
-                    self.assertEqual({line.split()[1] for line in terminal.lines[ROW:ROW + 2]}, {"first", "second"})
+                    terminal.wait(lambda t: re.search(r"first +running ", t.text) and re.search(r"second +running ", t.text), "both")
                     second.process.communicate("\n", timeout=harness.TIMEOUT)
                 terminal.wait("2 processes, 1 running")
-                terminal.wait(lambda t: re.search(r"second +ended ", t.text), "the end of the second")
-                self.assertRegex(terminal.text, r"first +running ")
+                # Both at once: a screen may be seen when it is half written.
+                terminal.wait(lambda t: re.search(r"second +ended ", t.text) and re.search(r"first +running ", t.text),
+                              "the end of the second only")
                 os.kill([t.pid for t in self.read() if t.program == "first"][0], signal.SIGKILL)
                 terminal.wait(lambda t: re.search(r"first +unfinished ", t.text), "the end of the first")
                 first.process.wait()
@@ -215,71 +185,62 @@ main()
                 self.leave(terminal)
 
 
-class Leaving(Case):
-    def test_keys(self):
-        with self.worker() as worker:
-            for keys in ("q", "\x03"):
-                with self.top() as terminal:
-                    terminal.wait("running")
-                    self.leave(terminal, keys)
-            self.assertIsNone(worker.process.poll())
-
-    def test_signals(self):
-        with self.worker():
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                with self.top() as terminal:
-                    terminal.wait("running")
-                    self.assertEqual(terminal.end(number=number), 128 + number)
-                    self.assertTrue(terminal.is_restored())
-
-    def test_stop_and_continue(self):
-        """Under a shell with job control, as people have it."""
-        shell = ["bash", "-mc", '"$@"; echo STOPPED; read -r line; fg; exit $?', "bash"]
-        with self.worker(), Terminal(shell + [harness.MTRACE, "top", self.traces]) as terminal:
-            terminal.wait("running")
-            terminal.type("\x1a", lambda t: b"STOPPED\r\n" in t.written, "a stop")
-            self.assertLess(terminal.written.rfind(b"\x1b[?1049l"), terminal.written.rfind(b"STOPPED"))
-            self.assertTrue(terminal.is_restored())
-            n_before = len(terminal.written)
-            terminal.type("\n", lambda t: b"\x1b[?1049h" in t.written[n_before:] and b"running" in t.written[n_before:], "more")
-            self.assertFalse(terminal.is_restored())
-            terminal.type("2", "[2 threads]")
-            self.leave(terminal)
-
-    def test_stop_where_nobody_could_continue(self):
-        """The leader of a session is not stopped by its terminal; it goes on."""
-        with self.waiting(), self.top() as terminal:
-            terminal.wait("running")
-            n_before = len(terminal.written)
-            terminal.type("\x1a", lambda t: t.written[n_before:].rfind(b"h help") > t.written[n_before:].rfind(b"\x1b[?1049h") >= 0,
-                          "the screen again")
-            terminal.type("2", "[2 threads]")
-            self.leave(terminal)
-
-    def test_updates(self):
-        with self.waiting(), self.top("-n", "3", "--interval", "0.05") as terminal:
-            self.assertEqual(terminal.end(), 0)
-            self.assertTrue(terminal.is_restored())
-            self.assertEqual(terminal.written.count(b"mtrace top  "), 3)
-
-    def test_input_that_is_only_for_reading(self):
-        os.mkdir(self.traces)
-        words = ["sh", "-c", 'exec "$0" top "$1" </dev/tty', harness.MTRACE, self.traces]
-        with Terminal(words) as terminal:
-            terminal.wait("0 processes")
-            self.leave(terminal)
-
-    def test_directory_that_vanishes(self):
-        os.mkdir(self.traces)
-        with self.top("--interval", "0.1") as terminal:
-            terminal.wait("0 processes")
-            os.rmdir(self.traces)
-            self.assertEqual(terminal.end(), 1)
-            self.assertTrue(terminal.is_restored() or b"cannot be listed" in terminal.written)
-            self.assertIn(b"cannot be listed: No such file or directory", terminal.written)
+class Many(Case):
+    def test_processes_and_threads(self):
+        """300 processes and 1000 threads: exact numbers, and the last rows are reached."""
+        text = """
+            import sys, threading
+            gate = threading.Event()
+            threads = [threading.Thread(target=gate.wait, name="t%03d" % n) for n in range(1000)]
+            for thread in threads:
+                thread.start()
+            print("ready", flush=True); sys.stdin.readline(); gate.set()
+            """
+        with self.worker(name="one.py"):
+            self.look()
+            original = self.read_one()
+        for n in range(300):
+            data = bytearray(original.data)
+            struct.pack_into("<I", data, 88, 5000000 + n)  # the pid: no process has it
+            struct.pack_into("<I", data, 16, n)  # the file's id
+            with open(os.path.join(self.traces, "copy.%d.trace" % n), "wb") as f:
+                f.write(data)
+        with self.worker(text, name="threads.py"):
+            look = self.look("-a")
+            self.assertEqual((len(look["processes"]), look["unreadable_files"]), (302, 0))
+            self.assertEqual(sum(p["state"] == "unfinished" for p in look["processes"]), 301)
+            self.assertEqual([p["threads"] for p in look["processes"] if p["state"] == "running"], [1001])
+            self.assertEqual(len(look["threads"]), 301 + 1001)
+            self.assertEqual(sum(stack(t)[-3:-1] == ["Event.wait", "Condition.wait"] for t in look["threads"]), 1000)
+            with self.top("-s", "pid", "-a") as terminal:
+                terminal.wait("302 processes, 1 running, 1001 threads")
+                terminal.type("\x1b[F", "5000299 ")
+                terminal.type("2/t999\r", "filter: t999")
+                self.assertEqual([" t999 " in line for line in terminal.lines[ROW:ROW + 2]], [True, False])
+                self.leave(terminal)
 
 
 class Sizes(Case):
+    def test_every_size_is_kept(self):
+        """No line is longer than the screen, no row below it, however small or wide it is."""
+        with self.worker(TWO_THREADS, name="two.py"):
+            for n_rows, n_columns in ((1, 1), (2, 1), (3, 20), (5, 7), (24, 500)):
+                with self.top("--interval", "0.05", size=(n_rows, n_columns)) as terminal:
+                    for key in "123h1":
+                        n_looks = terminal.written.count(b"\x1b[1;1H") + 2
+                        terminal.type(key, lambda t: t.written.count(b"\x1b[1;1H") > n_looks, "looks")
+                    self.leave(terminal)
+                    lines = re.findall(rb"\x1b\[([0-9]+);1H((?:\x1b\[[0-9;]*m)?)([^\x1b]*)", terminal.written)
+                    self.assertLessEqual(max(int(row) for row, _, _ in lines), n_rows)
+                    self.assertLessEqual(max(len(text.decode()) for _, _, text in lines), n_columns)
+
+    def test_no_colours(self):
+        """So that NO_COLOR has nothing to forbid: bold, dim and reverse only."""
+        with self.waiting(), self.top() as terminal:
+            terminal.wait("running")
+            self.leave(terminal)
+            self.assertLessEqual(set(re.findall(rb"\x1b\[([0-9;]*)m", terminal.written)), {b"0", b"0;1", b"0;2", b"0;7"})
+
     def test_help_is_whole_at_80_columns(self):
         os.mkdir(self.traces)
         with self.top(size=(24, 80)) as terminal, self.top(size=(50, 200)) as large:
