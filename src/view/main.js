@@ -1,5 +1,7 @@
 // main.js - begins when all of the page is there: the head and the overview first, which is the first
 // picture; then blocks go to workers, and tracks come back.
+//
+// The page's policy has a hash of the script, so it is one element, before the data.
 
 const MAX_WORKERS = 4;
 let isAsked = false;
@@ -89,7 +91,7 @@ function decodeAll() {
     if (message.error) fail(message.error);
     else if (message.blockDone) {
       nLeft--;
-      setText('loading', nLeft ? 'Reading ' + Math.round(100 * (1 - nLeft / blocks.length)) + ' %' : '');
+      setText('loading', 'Reading ' + Math.round(100 * (1 - nLeft / blocks.length)) + ' %');
       if (nLeft === 0) {
         workers.forEach(worker => worker.terminate());
         allDecoded();
@@ -115,6 +117,7 @@ function isFor(lastOf, index, worker, n) {
 }
 
 function allDecoded() {
+  setText('loading', '');
   for (const track of model.tracks) { // that have no events have no block
     if (track.isReady) continue;
     Object.assign(track, {start: new Float64Array(0), dur: new Uint32Array(0), func: new Uint32Array(0),
@@ -153,6 +156,7 @@ async function start() {
     fail('this browser is too old for it: it takes Chromium or Edge 103, Firefox 113, Safari 16.4 or later');
     return;
   }
+  if (!document.getElementById('whole')) throw new Error('its end is missing');
   setTheme(matchMedia('(prefers-color-scheme: dark)').matches);
   const head = JSON.parse(await textOf('head'));
   if (head.version !== 1) throw new Error('its data is of another version');
@@ -183,4 +187,6 @@ async function start() {
   }, 0));
 }
 
-start().catch(error => fail(String(error.message || error)));
+document.documentElement.dataset.script = 'runs';
+setText('loading', 'Reading');
+document.addEventListener('DOMContentLoaded', () => start().catch(error => fail(String(error.message || error))));

@@ -96,15 +96,16 @@ def chromium():
 
 
 @contextlib.contextmanager
-def opened(path, dark=False, size=SIZE):
-    """A View of the page in that file, when all of it is drawn."""
+def opened(path, dark=False, size=SIZE, is_whole=True, **how):
+    """A View of the page in that file, when all of it is drawn. Without `is_whole` it is one that was damaged: what
+    becomes of it is for the test to see. `how`: of Playwright's new_context."""
     trouble, address = [], "file://" + os.path.abspath(path)
 
     def asked(request):
         if request.url != address and not request.url.startswith(("blob:", "data:")):
             trouble.append("asks for " + request.url)
 
-    with contextlib.closing(chromium().new_context(viewport=size, color_scheme="dark" if dark else "light")) as context:
+    with contextlib.closing(chromium().new_context(viewport=size, color_scheme="dark" if dark else "light", **how)) as context:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.on("request", asked)
@@ -112,9 +113,10 @@ def opened(path, dark=False, size=SIZE):
         page.on("console", lambda message: trouble.append("console: " + message.text))
         page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
         page.goto(address, timeout=TIMEOUT_MS)
-        page.wait_for_selector("body[data-ready]", state="attached")
+        if is_whole:
+            page.wait_for_selector("body[data-ready]", state="attached")
         yield View(page)
-    if trouble:
+    if trouble and is_whole:
         raise AssertionError("the page: %s" % trouble)
 
 

@@ -148,6 +148,53 @@ class TestNames(Case):
             self.assertEqual(box[2], 0)
 
 
+class TestPolicy(Case):
+    """What is in the page and not of mtrace does not run, and nothing leaves it."""
+    INJECTED = """<script>injected = 1</script><img src="data:," onerror="injected = 2">
+        <style>body { display: none !important }</style><p id="styled" style="display: none">shown</p>"""
+    ASK = """() => new Promise(done => {
+        document.addEventListener('securitypolicyviolation', event => done(event.effectiveDirective));
+        fetch('http://127.0.0.1:9/').catch(() => setTimeout(() => done('nothing'), 10000));
+    })"""
+
+    def setUp(self):
+        super().setUp()
+        self.run_script("pass")
+        with open(self.view(), encoding="utf-8") as file:
+            self.html = file.read()
+
+    def opened(self, old, new):
+        """The page with something else in it; what it complains of is not looked at."""
+        self.assertEqual(self.html.count(old), 1)
+        path = os.path.join(self.folder, "altered.html")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.html.replace(old, new))
+        return page.opened(path, is_whole=False)
+
+    def test_injected(self):
+        with self.opened("</body>", self.INJECTED + "</body>") as view:
+            view.page.wait_for_selector("body[data-ready=yes]")
+            self.assertEqual(view.page.evaluate("typeof injected"), "undefined")
+            self.assertTrue(view.page.is_visible("#styled"))
+            self.assertEqual(view.page.evaluate(self.ASK), "connect-src")
+
+    def test_altered_script(self):
+        with self.opened("'use strict';\n// ", "'use strict';\ndocument.title = 'altered';\n// ") as view:
+            self.assertEqual(view.page.title(), "mtrace")
+            self.assertTrue(view.page.is_visible("#unscripted"))
+
+    def test_cut_off(self):
+        """As a download that broke off."""
+        for n in (30, 300, 2000):
+            with self.subTest(n), self.opened(self.html[-n:], "") as view:
+                self.assert_cut_off(view)
+
+    def assert_cut_off(self, view):
+        view.page.wait_for_selector("body[data-ready=failed]", state="attached")
+        self.assertEqual(view.text("failure"), "This page cannot be shown: its end is missing")
+        self.assertFalse(view.page.is_visible("#unscripted"))
+
+
 class TestShapes(Case):
     def test_deep(self):
         self.run_script("""
