@@ -46,6 +46,7 @@ function putWords() {
   setText('selected', view.range ? 'Selected: ' + describeRange(view.range) + ' (' +
     formatDuration(view.range.to - view.range.from) + ')' : '');
   sayCurrent();
+  settlePlace();
 }
 
 // The arrows, or the first of them.

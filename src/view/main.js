@@ -29,6 +29,9 @@ function timeChanged() {
 
 function lanesChanged() {
   buildLanes();
+  const isEmpty = !view.lanes.some(lane => lane.kind === 'track' || !view.threads);
+  document.getElementById('nothing').hidden = model.nCalls > 0 && !isEmpty;
+  setText('nothing', model.nCalls ? 'No thread has such a name.' : 'No calls were recorded.');
   document.getElementById('content').style.height = Math.max(view.contentHeight, view.height) + 'px';
   requestDraw();
   wordsChanged();
@@ -47,8 +50,8 @@ function resized() {
   drawMap();
 }
 
-function switchTheme() {
-  setTheme(!theme.isDark);
+function switchTheme(isDark) {
+  setTheme(isDark);
   if (panel.walk && panel.isOpen && panel.tab !== 'call') showStats();
   requestDraw();
 }
@@ -166,7 +169,6 @@ async function start() {
   setText('title', shorten(head.title, 120));
   document.title = shorten(head.title, 120) + ' - mtrace';
   setText('summary', summaryOfAll());
-  document.getElementById('nothing').hidden = model.nCalls > 0;
   document.getElementById('keys').replaceChildren(...KEYS.flatMap(([keys, text]) =>
     [element('dt', {textContent: keys}), element('dd', {textContent: text})]));
   putStarts();
@@ -176,8 +178,10 @@ async function start() {
   resized();
   lanesChanged();
   showAll();
+  settlePlace();
   showSearch();
   listen();
+  readAddress();
   drawTimeline();
   drawMap();
   // So that it is on the screen before anything else is done.

@@ -70,7 +70,7 @@ class TestLongPath(Case):
         with page.opened(self.view()) as view:
             view.stats()
             self.assertEqual(view.functions()["call", path + ":1"][0], 1)
-            shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[5].textContent)")
+            shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[6].textContent)")
             self.assertIn("…/%s/far_away.py:1" % ("f" * 20), shown)
 
 
@@ -104,7 +104,7 @@ class TestNothingMuch(Case):
             self.assertEqual(losses, ["12 events lost: no space left on the device"])
             at = view.pixels()
             x, y = view.page.evaluate("""() => { const lane = view.lanes.find(l => l.kind === 'track' && l.track.losses.length);
-                return [GUTTER + xOf((lane.track.losses[0].at + lane.track.losses[0].until) / 2), lane.y + lane.h / 2]; }""")
+                return [view.gutter + xOf((lane.track.losses[0].at + lane.track.losses[0].until) / 2), lane.y + lane.h / 2]; }""")
             y += view.top()
             reds = [at(int(x) + dx, int(y) + dy) for dx in range(-2, 3) for dy in range(-6, 7)]
             self.assertTrue(any(red > 180 and blue < 90 for red, _, blue in reds), reds)
