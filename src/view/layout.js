@@ -96,11 +96,13 @@ function buildLanes() {
   view.current = Math.min(view.current, Math.max(0, lanes.length - 1));
 }
 
-// Words of which each must be in a name or number of the thread, its process or host; with - before it, must not.
+// Words of which each must be in a name of the thread, its process or host, or be its number; with - before it, not.
 function matchesThread(track, words) {
-  const {info} = track.process;
-  const text = [track.info.name || 'Thread', track.info.tid, info.name || 'process', info.pid, info.host].join('\n').toLowerCase();
-  return words.every(word => word.length > 1 && word.startsWith('-') ? !text.includes(word.slice(1)) : text.includes(word));
+  const {info} = track.process, names = [track.info.name || 'Thread', info.name || 'process'];
+  if (model.head.hosts > 1) names.push(info.host);
+  const text = names.join('\n').toLowerCase(), numbers = [String(track.info.tid), String(info.pid)];
+  const has = word => text.includes(word) || numbers.includes(word);
+  return words.every(word => word.length > 1 && word.startsWith('-') ? !has(word.slice(1)) : has(word));
 }
 
 function shownTracks() {
