@@ -123,5 +123,5 @@ function sayFlame() {
   const box = flame.boxes[flame.current];
   if (!box) return;
   const {title, facts} = describeNode(box.node);
-  setText('flame-active', shorten(title, 200) + '; ' + facts.map(([name, value]) => name + ' ' + value).join('; '));
+  setText('flame-active', shorten(title, 200) + '; ' + inShort(facts).map(([name, value]) => name + ' ' + value).join('; '));
 }

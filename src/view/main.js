@@ -166,8 +166,9 @@ async function start() {
   takeHead(head);
   takeOverview(await bytesOf('overview'));
   computeColors();
-  setText('title', shorten(head.title, 120));
-  document.title = shorten(head.title, 120) + ' - mtrace';
+  setText('title', shortenPlace(head.title, 70));
+  document.getElementById('title').title = shorten(head.title, MAX_PATH);
+  document.title = shortenPlace(head.title, 70) + ' - mtrace';
   setText('summary', summaryOfAll());
   document.getElementById('keys').replaceChildren(...KEYS.flatMap(([keys, text]) =>
     [element('dt', {textContent: keys}), element('dd', {textContent: text})]));

@@ -32,7 +32,7 @@ function setText(id, text) {
 function describeCall(call) {
   const {track, index} = call, func = funcAt(track, index), {info} = track.process;
   const facts = [
-    ['Where', funcs.place(func)],
+    ['Where', shorten(funcs.place(func), MAX_PATH)],
     ['Duration', formatDuration(durAt(track, index)) + notesOn(flagsAt(track, index))],
     ['Process', shorten(info.name || 'process', 200) + ', pid ' + info.pid],
     ['Self', formatDuration(selfOf(track, index))],
@@ -42,6 +42,11 @@ function describeCall(call) {
   ];
   if (model.head.hosts > 1) facts.push(['Host', info.host]);
   return {title: funcs.name(func), facts};
+}
+
+// Of facts, what fits beside the pointer and can be listened to.
+function inShort(facts) {
+  return facts.map(([name, value]) => [name, name === 'Where' ? shortenPlace(value, 120) : value]);
 }
 
 function notesOn(flags) {

@@ -128,7 +128,7 @@ function onMapDown(event) {
 
 function showTip({title, facts}, event) {
   setText('tip-name', shorten(title, 300));
-  putFacts(document.getElementById('tip-facts'), facts);
+  putFacts(document.getElementById('tip-facts'), inShort(facts));
   document.getElementById('tip').hidden = false;
   placeTip(event);
 }

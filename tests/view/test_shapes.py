@@ -3,6 +3,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import sys
 
 from tests.python import harness
@@ -72,6 +73,24 @@ class TestLongPath(Case):
             self.assertEqual(view.functions()["call", path + ":1"][0], 1)
             shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[6].textContent)")
             self.assertIn("…/%s/far_away.py:1" % ("f" * 20), shown)
+            view.search("=call")
+            view.page.focus("#timeline")
+            view.press("n")
+            self.assertIn("%s:1" % path, view.text("call-facts"))
+            self.assertRegex(view.text("active"), "^call; Where …/%s/far_away.py:1; " % ("f" * 20))
+            colors = view.page.evaluate("[1, 2].map(n => hashOf('/d'.repeat(400) + n + '.py') % 24)")
+            self.assertNotEqual(*colors)
+
+    def test_title(self):
+        """The traces' own folder is seen, however long the path to it is."""
+        self.run_script("pass")
+        folder = os.path.join(self.folder, "d" * 150, "the_traces")
+        os.makedirs(os.path.dirname(folder))
+        shutil.move(self.traces, folder)
+        for size in (page.SIZE, {"width": 640, "height": 360}):
+            with page.opened(self.view(traces=folder), size=size) as view:
+                self.assertEqual((view.text("title"), view.page.get_attribute("#title", "title")), ("…/the_traces", folder))
+                self.assertEqual(view.page.title(), "…/the_traces - mtrace")
 
 
 class TestNothingMuch(Case):

@@ -231,6 +231,20 @@ class TestUse(Case):
             self.assertRegex(shown("text", "connection number 17", 80), "^conn\\w*\u2026.*17$")
             self.assertEqual(shown("text", "connection number 17", 5), "")
 
+    def test_words(self):
+        """What can be used has a name, and what the keyboard is on a place where it may be."""
+        with page.opened(self.path) as view:
+            for key in "igf":
+                view.press(key)
+                view.settle()
+            nameless = view.page.evaluate("""[...document.querySelectorAll('button, input, select, section, [tabindex], [role=option], [role=dialog], [role=tabpanel]')]
+                .filter(e => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent.trim())).map(e => e.outerHTML)""")
+            self.assertEqual(nameless, [])
+            self.assertEqual(view.page.evaluate("[...document.querySelectorAll('[role=option]')].map(e => e.closest('[role=listbox]') !== null)"), [True, True])
+            referred = view.page.evaluate("""['aria-labelledby', 'aria-controls', 'aria-activedescendant', 'aria-describedby'].flatMap(name =>
+                [...document.querySelectorAll('[' + name + ']')].map(e => document.getElementById(e.getAttribute(name)) !== null))""")
+            self.assertEqual(set(referred), {True})
+
     def test_another_theme(self):
         """When the system turns dark, the page does; on paper it is light."""
         with page.opened(self.path) as view:
