@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,11 +74,13 @@ static bool is_set(const char *name)
     return value && *value;
 }
 
-bool mt__browser_open(const char *address)
+const char *mt__browser_open(const char *address)
 {
     if (!is_set("BROWSER")) {
         char opener[] = "xdg-open";
-        return (is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")) && start_command(opener, address);
+        if (!is_set("DISPLAY") && !is_set("WAYLAND_DISPLAY"))
+            return "BROWSER is not set, and there is no display";
+        return start_command(opener, address) ? NULL : "BROWSER is not set, and xdg-open not there";
     }
     char *commands = strdup(getenv("BROWSER")), *rest = NULL;
     bool opened = false;
@@ -85,5 +88,5 @@ bool mt__browser_open(const char *address)
          command = strtok_r(NULL, ":", &rest))
         opened = start_command(command, address);
     free(commands);
-    return opened;
+    return opened ? NULL : "no command in BROWSER can be started";
 }

@@ -127,6 +127,9 @@ struct mt_merge {
  * Faults of the set's files are reported by its reporter and also give MT_EXIT_TROUBLE. */
 int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
                      const struct mt_merge *how);
+/* The same; true if all is written, or nobody wants more of it, whatever faults the files have. */
+bool mt_cli_write_set(struct mt_set *set, int out_fd, const char *out_name,
+                      const struct mt_merge *how);
 /* The same into a file that appears under its name only when it is complete. */
 int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_merge *how);
 

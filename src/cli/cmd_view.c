@@ -86,9 +86,9 @@ static int open_page(const char *path)
     put_address(&address, path);
     puts(path);
     int exit_status = mt_cli_finish_stdout(MT_EXIT_OK);
-    if (!mt__browser_open(mt_buf_text(&address)))
-        mt_cli_note(
-            "there is no browser to open it with: BROWSER is not set, and xdg-open not there");
+    const char *trouble = mt__browser_open(mt_buf_text(&address));
+    if (trouble)
+        mt_cli_note("there is no browser to open it with: %s", trouble);
     mt_buf_fini(&address);
     return exit_status;
 }

@@ -31,8 +31,7 @@ struct mt_set *mt_cli_open_set(char **paths, int n_paths)
     return NULL;
 }
 
-/* Whether everything is written, or nobody wants more of it; else it says why not. */
-static bool write_all(struct mt_set *set, int fd, const char *shown, const struct mt_merge *how)
+bool mt_cli_write_set(struct mt_set *set, int fd, const char *shown, const struct mt_merge *how)
 {
     struct mt_output output;
     mt__output_init(&output, fd, how->shows_progress);
@@ -58,7 +57,7 @@ static bool write_all(struct mt_set *set, int fd, const char *shown, const struc
 int mt_cli_merge_set(struct mt_set *set, int out_fd, const char *out_name,
                      const struct mt_merge *how)
 {
-    bool written = write_all(set, out_fd, out_name, how);
+    bool written = mt_cli_write_set(set, out_fd, out_name, how);
     return written && !mt_set_n_errors(set) ? MT_EXIT_OK : MT_EXIT_TROUBLE;
 }
 
@@ -149,7 +148,7 @@ int mt_cli_merge_to_path(struct mt_set *set, const char *path, const struct mt_m
     } else {
         struct sigaction old[N_DEADLY];
         guard_unfinished(unfinished, old);
-        made = write_all(set, fd, path, how);
+        made = mt_cli_write_set(set, fd, path, how);
         /* Closing brings out the last errors of some file systems. */
         if ((close(fd) || (made && rename(unfinished, real))) && made) {
             mt_cli_error("%s: cannot be written: %s", path, strerror(errno));

@@ -51,10 +51,11 @@ static void on_listening(void *context)
     const char *address = context;
     puts(address);
     fflush(stdout);
-    if (!mt__browser_open(address))
-        mt_cli_note("there is no browser to open it with; open this address in one, within %d "
+    const char *trouble = mt__browser_open(address);
+    if (trouble)
+        mt_cli_note("there is no browser to open it with: %s; open this address in one, within %d "
                     "minutes",
-                    WAIT_MINUTES);
+                    trouble, WAIT_MINUTES);
 }
 
 /* A file that only we have; -1: it is said why. */
@@ -126,9 +127,11 @@ int mt_view_perfetto(struct mt_set *set, const char *site, uint32_t n_workers, b
     }
     int fd = make_private();
     if (fd >= 0) {
-        exit_status = mt_cli_merge_set(set, fd, "the timeline", &how);
-        int served = serve(fd, site, mt_buf_text(&origin));
-        exit_status = served != MT_EXIT_OK ? served : exit_status;
+        /* A part of it would look like all. */
+        if (mt_cli_write_set(set, fd, "the timeline", &how))
+            exit_status = serve(fd, site, mt_buf_text(&origin));
+        if (mt_set_n_errors(set))
+            exit_status = MT_EXIT_TROUBLE;
         close(fd);
     }
     mt_buf_fini(&origin);

@@ -46,6 +46,7 @@ function putWords() {
   setText('selected', view.range ? 'Selected: ' + describeRange(view.range) + ' (' +
     formatDuration(view.range.to - view.range.from) + ')' : '');
   sayCurrent();
+  settlePlace();
 }
 
 // The arrows, or the first of them.
@@ -63,7 +64,7 @@ function sayCurrent() {
   let text = 'Nothing was recorded';
   if (view.picked) {
     const {title, facts} = describeCall(view.picked);
-    text = shorten(title, 200) + '; ' + facts.filter(([, value]) => value).map(([name, value]) => name + ' ' + value).join('; ');
+    text = shorten(title, 200) + '; ' + inShort(facts).filter(([, value]) => value).map(([name, value]) => name + ' ' + value).join('; ');
   } else if (lane && lane.kind === 'track') {
     text = 'Thread ' + shorten(titleOfTrack(lane.track), 200) + ', ' + formatMany(lane.track.nCalls, 'call');
   } else if (lane) {

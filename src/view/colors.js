@@ -10,7 +10,8 @@ const theme = {
 
 function hashOf(text) {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length && i < 300; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  for (let i = Math.max(0, text.length - 300); i < text.length; i++) // paths differ in their ends
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   hash ^= hash >>> 15;
   return Math.imul(hash, 0x2c1b3c6d) >>> 0;
 }

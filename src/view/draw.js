@@ -18,7 +18,8 @@ function sizeScreen() {
   canvas.height = Math.round(height * screen.ratio);
   canvas.style.width = width + 'px';
   canvas.style.height = height + 'px';
-  view.width = Math.max(100, width - GUTTER);
+  view.gutter = Math.min(MAX_GUTTER, Math.round(width * GUTTER_SHARE));
+  view.width = Math.max(100, width - view.gutter);
   view.height = height;
   screen.width = Math.max(1, Math.round(view.width * screen.ratio));
   screen.height = Math.max(1, canvas.height);
@@ -191,7 +192,7 @@ function drawLanes(lanes) {
     }
   }
   screen.context.setTransform(1, 0, 0, 1, 0, 0);
-  screen.context.putImageData(screen.image, Math.round(GUTTER * screen.ratio), 0);
+  screen.context.putImageData(screen.image, Math.round(view.gutter * screen.ratio), 0);
 }
 
 // ---- all of it
@@ -203,9 +204,9 @@ function drawTimeline() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.save();
   context.beginPath();
-  context.rect(GUTTER, 0, view.width, view.height);
+  context.rect(view.gutter, 0, view.width, view.height);
   context.clip();
-  context.translate(GUTTER, 0);
+  context.translate(view.gutter, 0);
   drawBands(context, lanes);
   drawLabels(context, lanes);
   drawLosses(context, lanes);

@@ -51,7 +51,8 @@ function layFlame() {
 }
 
 function nameOfNode(node) {
-  return node === ROOT ? 'All threads' : funcs.name(flame.walk.tree.func[node]);
+  if (node !== ROOT) return funcs.name(flame.walk.tree.func[node]);
+  return panel.scope === 'one' ? titleOfTrack(panel.track) : panel.scope === 'shown' ? 'Shown threads' : 'All threads';
 }
 
 function drawFlame() {
@@ -73,7 +74,7 @@ function drawFlame() {
     }
     if (box.width < 26) return;
     context.fillStyle = theme.css.ink;
-    context.fillText(fitText(context, isolate(shorten(nameOfNode(box.node), 160)), box.width - 8), box.x + 4, y + 12.5);
+    context.fillText(fitName(context, isolate(shorten(nameOfNode(box.node), 160)), box.width - 8), box.x + 4, y + 12.5);
   });
 }
 
@@ -84,7 +85,7 @@ function boxAt(x, y) {
 
 function describeNode(node) {
   const {tree} = flame.walk, whole = tree.total[ROOT] || 1, func = tree.func[node];
-  const share = (100 * tree.total[node] / whole).toFixed(1) + ' %';
+  const share = formatShare(tree.total[node], whole);
   const facts = [['Total', formatDuration(tree.total[node]) + ', ' + share]];
   if (node !== ROOT) {
     facts.push(['Self', formatDuration(Math.max(0, tree.self[node]))], ['Calls', formatCount(tree.calls[node])]);
@@ -122,5 +123,5 @@ function sayFlame() {
   const box = flame.boxes[flame.current];
   if (!box) return;
   const {title, facts} = describeNode(box.node);
-  setText('flame-active', shorten(title, 200) + '; ' + facts.map(([name, value]) => name + ' ' + value).join('; '));
+  setText('flame-active', shorten(title, 200) + '; ' + inShort(facts).map(([name, value]) => name + ' ' + value).join('; '));
 }

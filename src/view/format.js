@@ -19,6 +19,12 @@ function formatDuration(ns) {
   return value.toFixed(value >= 100 ? 1 : value >= 10 ? 2 : 3) + ' ' + unit;
 }
 
+// "12.3 %"; what is there is not nothing.
+function formatShare(part, whole) {
+  const share = whole > 0 ? 100 * Math.max(0, part) / whole : 0;
+  return (share > 0 && share < 0.05 ? '< 0.1' : share.toFixed(1)) + ' %';
+}
+
 // A time of the timeline, exact to `step` ns: "1.234 567 s".
 function formatTime(ns, step) {
   const [size, unit] = NS_UNITS.find(([s]) => Math.abs(ns) >= s) || NS_UNITS[3];
@@ -42,6 +48,13 @@ function shorten(text, length) {
   if (line.length <= length && clean === text) return line;
   const cut = line.slice(0, length - 1);
   return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut) + '…'; // no half of a pair
+}
+
+// A line of so many characters, of which the end is a third.
+function shortenMiddle(text, length) {
+  if (text.length <= length) return shorten(text, length);
+  const end = text.slice(text.length - Math.floor(length / 3)).replace(/^[\udc00-\udfff]/, '');
+  return shorten(text, length - end.length) + shorten(end, length);
 }
 
 // Of where a function stands, the end: the file's name and the line say more than the folders above.

@@ -1,16 +1,16 @@
-// input.js - mouse and keyboard on the timeline and around it.
-
-const DRAG_LEAST = 4;
-const drag = {kind: null, x: 0, y: 0, from: 0, scroll: 0, at: 0, moved: false};
+// input.js - the keyboard, and what it shares with the pointers (pointer.js): picking, selecting, searching.
 
 const KEYS = [
   ['W  S', 'zoom in, out (Shift: faster)'], ['A  D', 'move back, forth'], ['0', 'show all'],
+  ['Backspace', 'the place before (Shift: the one behind)'],
   ['← →', 'former, next call of a row'], ['↑ ↓', 'caller, callee; or the thread above, below'],
   ['Enter', 'zoom to the call; open or close a thread or process'], ['Page ↑ ↓', 'scroll'],
-  ['E  C', 'expand, collapse all threads'],
+  ['E  C', 'expand, collapse all threads'], ['L', 'show some threads only, by their names'],
+  ['J', 'along an arrow: to the process that the call started, or to what started its process'],
   ['/', 'search'], ['N  P', 'next, former match'],
-  ['M', 'select the time of the call, or what is in view'], ['Esc', 'drop selection, call, search'],
-  ['F  G  I', 'functions, flame graph, call'], ['T', 'light or dark'], ['?', 'this help'],
+  ['M', 'select the time of the call, or what is in view'], ['Esc', 'drop selection, call, search, threads; close'],
+  ['F  G  I', 'functions, flame graph, call'],
+  ['Ctrl+C', 'copy the call with its callers, or the table as CSV'], ['T', 'light or dark'], ['?', 'this help'],
 ];
 
 // ---- calls
@@ -99,6 +99,7 @@ function dropOne() {
   else if (view.range) select(0, 0);
   else if (view.picked) pick(null);
   else if (screen.filter) searchFor('');
+  else if (view.threads) filterThreads('');
   else if (panel.isOpen) closePanel();
 }
 
@@ -116,11 +117,13 @@ const ACTIONS = {
   a: event => pan(-(view.to - view.from) * (event.shiftKey ? 0.6 : 0.2)),
   d: event => pan((view.to - view.from) * (event.shiftKey ? 0.6 : 0.2)),
   0: showAll, home: showAll,
+  backspace: event => goToPlace(event.shiftKey ? 1 : -1),
+  j: followArrow, l: () => document.getElementById('thread-filter').focus(),
   n: () => goToMatch(true), p: () => goToMatch(false),
   '/': () => document.getElementById('search').focus(),
   m: selectByKey, escape: dropOne,
   f: () => openPanel('functions'), g: () => openPanel('flame'), i: () => openPanel('call'),
-  t: () => switchTheme(), '?': () => showHelp(document.getElementById('help').hidden),
+  t: () => switchTheme(!theme.isDark), '?': () => showHelp(document.getElementById('help').hidden),
   e: () => setAllRows(24), c: () => setAllRows(0),
 };
 
@@ -146,9 +149,9 @@ function middle() {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || !model.head) return;
   const {target} = event, key = event.key.toLowerCase();
-  if (target.id === 'search' || target.tagName === 'SELECT') {
+  if (target.tagName === 'INPUT' || target.tagName === 'SELECT') {
     if (key === 'enter' && target.id === 'search') goToMatch(!event.shiftKey);
-    else if (key === 'escape') screen.canvas.focus();
+    else if (key === 'escape' || key === 'enter') screen.canvas.focus();
     return;
   }
   // Where nothing has the focus, as at first, the keys are the timeline's.
@@ -171,134 +174,12 @@ function onFlameKey(event) {
   event.stopPropagation();
 }
 
-// ---- mouse
-
-function pointOf(event) {
-  const box = screen.canvas.getBoundingClientRect();
-  return {x: event.clientX - box.left - GUTTER, y: event.clientY - box.top};
-}
-
-function onWheel(event) {
-  const {x} = pointOf(event), unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1;
-  const dx = event.deltaX * unit, dy = event.deltaY * unit;
-  if ((x < 0 || event.altKey) && !event.ctrlKey) return; // the names scroll
-  event.preventDefault();
-  dropHover();
-  if (event.shiftKey || Math.abs(dx) > Math.abs(dy)) pan((Math.abs(dx) > Math.abs(dy) ? dx : dy) * nsPerPixel());
-  else zoomAt(nsOf(Math.max(0, x)), Math.exp(Math.max(-300, Math.min(300, dy)) * 0.0025));
-}
-
-function onDown(event) {
-  if (event.button !== 0) return;
-  const {x, y} = pointOf(event);
-  screen.canvas.focus();
-  dropHover();
-  if (x < 0) {
-    const lane = laneAt(y + view.scroll);
-    if (lane) {
-      view.current = lane.index;
-      toggleLane(lane);
-    }
-    return;
-  }
-  Object.assign(drag, {kind: event.shiftKey ? 'select' : 'move', x, y, from: view.from, scroll: view.scroll, at: nsOf(x), moved: false});
-  screen.canvas.setPointerCapture(event.pointerId);
-}
-
-function onMove(event) {
-  const {x, y} = pointOf(event);
-  if (!drag.kind) {
-    hoverAt(x, y, event);
-    return;
-  }
-  drag.moved = drag.moved || Math.hypot(x - drag.x, y - drag.y) >= DRAG_LEAST;
-  if (!drag.moved) return;
-  if (drag.kind === 'select') {
-    const at = nsOf(x);
-    view.range = {from: Math.max(0, Math.min(at, drag.at)), to: Math.min(model.end, Math.max(at, drag.at))};
-    requestDraw();
-    wordsChanged();
-    return;
-  }
-  pan(drag.from - (x - drag.x) * nsPerPixel() - view.from);
-  document.getElementById('scroller').scrollTop = drag.scroll - (y - drag.y);
-}
-
-function onUp(event) {
-  const {kind, moved} = drag;
-  drag.kind = null;
-  if (!kind) return;
-  const {x, y} = pointOf(event);
-  if (kind === 'select' && moved) select(view.range.from, view.range.to);
-  else if (!moved) pick(callAtPoint(x, y + view.scroll));
-}
-
-function hoverAt(x, y, event) {
-  const call = x >= 0 && model.head ? callAtPoint(x, y + view.scroll) : null, old = view.hover;
-  if ((call && old && call.track === old.track && call.index === old.index) || (!call && !old)) {
-    if (call) placeTip(event);
-    return;
-  }
-  view.hover = call;
-  if (call) showTip(describeCall(call), event);
-  else hideTip();
-  requestDraw();
-}
-
-function onMapDown(event) {
-  if (!model.head) return;
-  const box = map.canvas.getBoundingClientRect();
-  const go = e => {
-    const x = e.clientX - box.left - GUTTER;
-    if (event.clientY - box.top < MAP_HEIGHT) {
-      const length = view.to - view.from, at = x / view.width * model.end;
-      setTime(at - length / 2, at + length / 2);
-    } else {
-      const a = nsOf(event.clientX - box.left - GUTTER), b = nsOf(x);
-      view.range = {from: Math.max(0, Math.min(a, b)), to: Math.min(model.end, Math.max(a, b))};
-      requestDraw();
-    }
-  };
-  map.canvas.setPointerCapture(event.pointerId);
-  map.canvas.onpointermove = go;
-  map.canvas.onpointerup = e => {
-    map.canvas.onpointermove = map.canvas.onpointerup = null;
-    if (event.clientY - box.top >= MAP_HEIGHT) select(view.range && Math.abs(e.clientX - event.clientX) >= DRAG_LEAST ? view.range.from : 0, view.range ? view.range.to : 0);
-  };
-  if (event.clientY - box.top < MAP_HEIGHT) go(event);
-}
-
-// ---- what hangs at the pointer
-
-function showTip({title, facts}, event) {
-  setText('tip-name', shorten(title, 300));
-  putFacts(document.getElementById('tip-facts'), facts);
-  document.getElementById('tip').hidden = false;
-  placeTip(event);
-}
-
-function placeTip(event) {
-  const tip = document.getElementById('tip'), {offsetWidth: width, offsetHeight: height} = tip;
-  const x = Math.min(event.clientX + 14, innerWidth - width - 8), y = event.clientY + 18;
-  tip.style.transform = 'translate(' + Math.max(8, x) + 'px,' + (y + height > innerHeight ? Math.max(4, event.clientY - height - 10) : y) + 'px)';
-}
-
-// What is below the pointer moves away without it.
-function dropHover() {
-  view.hover = null;
-  hideTip();
-}
-
-function hideTip() {
-  document.getElementById('tip').hidden = true;
-}
-
 function listen() {
   const {canvas} = screen, on = (id, name, action) => document.getElementById(id).addEventListener(name, action);
   canvas.addEventListener('pointerdown', onDown);
   canvas.addEventListener('pointermove', onMove);
   canvas.addEventListener('pointerup', onUp);
-  canvas.addEventListener('pointercancel', () => { drag.kind = null; });
+  canvas.addEventListener('pointercancel', onCancel);
   canvas.addEventListener('dblclick', () => view.picked && zoomToPicked());
   canvas.addEventListener('pointerleave', () => {
     view.hover = null;
@@ -316,14 +197,16 @@ function listen() {
   map.canvas.addEventListener('pointerdown', onMapDown);
   document.addEventListener('keydown', onKey);
   on('search', 'input', event => startSearch(event.target.value));
+  on('thread-filter', 'input', event => filterThreads(event.target.value));
+  on('copy', 'click', copyByButton);
   on('next', 'click', () => goToMatch(true));
   on('former', 'click', () => goToMatch(false));
   on('all', 'click', showAll);
-  on('theme', 'click', switchTheme);
+  on('theme', 'click', () => switchTheme(!theme.isDark));
   on('help-button', 'click', () => showHelp(true));
   on('help-close', 'click', () => showHelp(false));
   on('close', 'click', closePanel);
-  on('scope', 'change', event => setScope(event.target.value === 'one'));
+  on('scope', 'change', event => setScope(event.target.value));
   for (const name of ['call', 'functions', 'flame']) {
     on('tab-' + name, 'click', () => openPanel(name));
     on('open-' + name, 'click', () => openPanel(name));
@@ -331,6 +214,10 @@ function listen() {
   on('tabs', 'keydown', onTabKey);
   listenToFlame();
   window.addEventListener('resize', resized);
+  window.addEventListener('hashchange', readAddress);
+  document.addEventListener('copy', onCopy);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', event => switchTheme(event.matches));
+  listenToPrint();
 }
 
 function onTabKey(event) {
@@ -360,6 +247,21 @@ function listenToFlame() {
     drawFlame();
   });
   canvas.addEventListener('blur', drawFlame);
+}
+
+// Paper is white.
+function listenToPrint() {
+  let wasDark = false;
+  const show = isDark => {
+    switchTheme(isDark);
+    drawTimeline();
+    drawMap();
+  };
+  window.addEventListener('beforeprint', () => {
+    wasDark = theme.isDark;
+    if (wasDark) show(false);
+  });
+  window.addEventListener('afterprint', () => { if (wasDark) show(true); });
 }
 
 function showHelp(isShown) {

@@ -1,14 +1,17 @@
 // layout.js - where everything is: the part of time that is shown, and lanes for hosts, processes and
 // threads below one another.
 
-const ROW = 16, LANE = 22, HEADER = 26, GUTTER = 232;
+const ROW = 16, LANE = 22, HEADER = 26;
+const MAX_GUTTER = 232, GUTTER_SHARE = 0.26;
 
 const view = {
   from: 0, to: 1, // ns
   width: 1, height: 1, // CSS pixels of the timeline, without the gutter
+  gutter: MAX_GUTTER, // where the names are
   scroll: 0,
   lanes: [], contentHeight: 0,
   laneOf: new Map(), // by track and by process
+  threads: '', // which of them are shown: see matchesThread
   current: 0, // lane that the keyboard is on
   picked: null, // {track, index}: the call that was clicked
   range: null, // {from, to}: the selection
@@ -76,11 +79,13 @@ function buildLanes() {
     lanes.push(lane);
   };
   for (const process of model.processes) {
+    if (!process.tracks.some(track => track.isShown) && (view.threads || process.tracks.length)) continue;
     if (model.head.hosts > 1 && process.info.host !== host) add({kind: 'host', h: HEADER, name: process.info.host});
     host = process.info.host;
     add({kind: 'process', process, h: HEADER});
     if (!process.isOpen) continue;
     for (const track of process.tracks) {
+      if (!track.isShown) continue;
       const rows = Math.min(track.shownRows, nRows(track));
       add({kind: 'track', track, rows, h: rows > 1 ? rows * ROW + 6 : LANE});
     }
@@ -89,6 +94,31 @@ function buildLanes() {
   view.laneOf = new Map(lanes.map(lane => [lane.track || lane.process || lane, lane]));
   view.contentHeight = y + 8;
   view.current = Math.min(view.current, Math.max(0, lanes.length - 1));
+}
+
+// Words of which each must be in a name of the thread, its process or host, or be its number; with - before it, not.
+function matchesThread(track, words) {
+  const {info} = track.process, names = [track.info.name || 'Thread', info.name || 'process'];
+  if (model.head.hosts > 1) names.push(info.host);
+  const text = names.join('\n').toLowerCase(), numbers = [String(track.info.tid), String(info.pid)];
+  const has = word => text.includes(word) || numbers.includes(word);
+  return words.every(word => word.length > 1 && word.startsWith('-') ? !has(word.slice(1)) : has(word));
+}
+
+function shownTracks() {
+  return model.tracks.filter(track => track.isShown);
+}
+
+function filterThreads(text) {
+  const box = document.getElementById('thread-filter'), words = text.toLowerCase().split(/\s+/).filter(word => word);
+  if (box.value !== text) box.value = text;
+  view.threads = words.join(' ');
+  for (const track of model.tracks) track.isShown = matchesThread(track, words);
+  if (view.picked && !view.picked.track.isShown) pick(null);
+  if (screen.filter) startSearch(search.text);
+  lanesChanged();
+  document.getElementById('scroller').scrollTop = 0;
+  shownThreadsChanged();
 }
 
 function setInitialRows() {
@@ -132,6 +162,7 @@ function setAllRows(rows) {
 
 // So that a call can be seen: its process is open, and its row shown.
 function reveal(track, depth) {
+  if (!track.isShown) filterThreads('');
   const lane = laneOfTrack(track);
   if (lane && (isSummary(lane) ? false : lane.rows > depth)) return;
   track.process.isOpen = true;

@@ -1,5 +1,7 @@
 // main.js - begins when all of the page is there: the head and the overview first, which is the first
 // picture; then blocks go to workers, and tracks come back.
+//
+// The page's policy has a hash of the script, so it is one element, before the data.
 
 const MAX_WORKERS = 4;
 let isAsked = false;
@@ -27,6 +29,9 @@ function timeChanged() {
 
 function lanesChanged() {
   buildLanes();
+  const isEmpty = !view.lanes.some(lane => lane.kind === 'track' || !view.threads);
+  document.getElementById('nothing').hidden = model.nCalls > 0 && !isEmpty;
+  setText('nothing', model.nCalls ? 'No thread has such a name.' : 'No calls were recorded.');
   document.getElementById('content').style.height = Math.max(view.contentHeight, view.height) + 'px';
   requestDraw();
   wordsChanged();
@@ -45,8 +50,8 @@ function resized() {
   drawMap();
 }
 
-function switchTheme() {
-  setTheme(!theme.isDark);
+function switchTheme(isDark) {
+  setTheme(isDark);
   if (panel.walk && panel.isOpen && panel.tab !== 'call') showStats();
   requestDraw();
 }
@@ -89,7 +94,7 @@ function decodeAll() {
     if (message.error) fail(message.error);
     else if (message.blockDone) {
       nLeft--;
-      setText('loading', nLeft ? 'Reading ' + Math.round(100 * (1 - nLeft / blocks.length)) + ' %' : '');
+      setText('loading', 'Reading ' + Math.round(100 * (1 - nLeft / blocks.length)) + ' %');
       if (nLeft === 0) {
         workers.forEach(worker => worker.terminate());
         allDecoded();
@@ -115,6 +120,7 @@ function isFor(lastOf, index, worker, n) {
 }
 
 function allDecoded() {
+  setText('loading', '');
   for (const track of model.tracks) { // that have no events have no block
     if (track.isReady) continue;
     Object.assign(track, {start: new Float64Array(0), dur: new Uint32Array(0), func: new Uint32Array(0),
@@ -153,16 +159,17 @@ async function start() {
     fail('this browser is too old for it: it takes Chromium or Edge 103, Firefox 113, Safari 16.4 or later');
     return;
   }
+  if (!document.getElementById('whole')) throw new Error('its end is missing');
   setTheme(matchMedia('(prefers-color-scheme: dark)').matches);
   const head = JSON.parse(await textOf('head'));
   if (head.version !== 1) throw new Error('its data is of another version');
   takeHead(head);
   takeOverview(await bytesOf('overview'));
   computeColors();
-  setText('title', shorten(head.title, 120));
-  document.title = shorten(head.title, 120) + ' - mtrace';
+  setText('title', shortenPlace(head.title, 70));
+  document.getElementById('title').title = shorten(head.title, MAX_PATH);
+  document.title = shortenPlace(head.title, 70) + ' - mtrace';
   setText('summary', summaryOfAll());
-  document.getElementById('nothing').hidden = model.nCalls > 0;
   document.getElementById('keys').replaceChildren(...KEYS.flatMap(([keys, text]) =>
     [element('dt', {textContent: keys}), element('dd', {textContent: text})]));
   putStarts();
@@ -172,8 +179,10 @@ async function start() {
   resized();
   lanesChanged();
   showAll();
+  settlePlace();
   showSearch();
   listen();
+  readAddress();
   drawTimeline();
   drawMap();
   // So that it is on the screen before anything else is done.
@@ -183,4 +192,6 @@ async function start() {
   }, 0));
 }
 
-start().catch(error => fail(String(error.message || error)));
+document.documentElement.dataset.script = 'runs';
+setText('loading', 'Reading');
+document.addEventListener('DOMContentLoaded', () => start().catch(error => fail(String(error.message || error))));

@@ -1,10 +1,10 @@
 // minimap.js - above the timeline: all of the time with the part that is shown, and the axis.
 
-const MAP_HEIGHT = 36, AXIS_HEIGHT = 22;
+const MAP_HEIGHT = 36, AXIS_HEIGHT = 24;
 const map = {canvas: null, context: null, busy: null};
 
 function sizeMap() {
-  const {canvas} = map, width = view.width + GUTTER;
+  const {canvas} = map, width = view.width + view.gutter;
   canvas.width = Math.round(width * screen.ratio);
   canvas.height = Math.round((MAP_HEIGHT + AXIS_HEIGHT) * screen.ratio);
   canvas.style.width = width + 'px';
@@ -29,22 +29,22 @@ function drawMap() {
   if (!context || !model.head) return;
   context.setTransform(screen.ratio, 0, 0, screen.ratio, 0, 0);
   context.fillStyle = theme.css.panel;
-  context.fillRect(0, 0, view.width + GUTTER, MAP_HEIGHT + AXIS_HEIGHT);
+  context.fillRect(0, 0, view.width + view.gutter, MAP_HEIGHT + AXIS_HEIGHT);
   context.font = FONT;
   context.textAlign = 'left';
   context.fillStyle = theme.css.faint;
-  context.fillText('Threads running', 10, 22);
+  context.fillText(fitText(context, isolate('Threads running'), view.gutter - 14), 10, 22);
   context.save();
-  context.translate(GUTTER, 0);
+  context.translate(view.gutter, 0);
   drawBusy(context);
   drawMatches(context);
   drawWindow(context);
   drawAxis(context);
   context.restore();
   context.fillStyle = theme.css.line;
-  context.fillRect(0, MAP_HEIGHT, view.width + GUTTER, 1);
-  context.fillRect(0, MAP_HEIGHT + AXIS_HEIGHT - 1, view.width + GUTTER, 1);
-  context.fillRect(GUTTER - 1, 0, 1, MAP_HEIGHT + AXIS_HEIGHT);
+  context.fillRect(0, MAP_HEIGHT, view.width + view.gutter, 1);
+  context.fillRect(0, MAP_HEIGHT + AXIS_HEIGHT - 1, view.width + view.gutter, 1);
+  context.fillRect(view.gutter - 1, 0, 1, MAP_HEIGHT + AXIS_HEIGHT);
 }
 
 function drawBusy(context) {

@@ -43,7 +43,7 @@ function takeHead(head) {
   head.tracks.forEach((info, index) => {
     if (info.left_out) return;
     const process = model.processes[info.process];
-    const track = {info, index, process, n: info.rows.reduce((a, b) => a + b, 0), isReady: false, losses: [], levels: []};
+    const track = {info, index, process, n: info.rows.reduce((a, b) => a + b, 0), isReady: false, isShown: true, losses: [], levels: []};
     process.tracks.push(track);
     model.trackOf.set(index, track);
     track.nCalls = track.n - (info.reopened || 0); // the others began elsewhere

@@ -71,15 +71,26 @@ function labelCall(context, word, x0, x1, y, state) {
   const func = word & FUNC_MASK, name = state.names.get(func) || shorten(funcs.name(func), 160);
   state.names.set(func, name);
   context.fillStyle = screen.filter && !screen.filter[func] ? theme.css.faint : theme.css.ink;
-  context.fillText(fitText(context, isolate(name), width), a + 4, y + 11.5);
+  context.fillText(fitName(context, isolate(name), width), a + 4, y + 11.5);
 }
 
-// As much of a text as fits, by a guess from its width. A qualified name is best known by its end.
+// What fits of an isolated text, by a guess from its width: its beginning and its end, in which names of threads
+// differ.
 function fitText(context, text, width) {
   const full = context.measureText(text).width;
   if (full <= width) return text;
   const n = Math.floor((text.length - 2) * width / full) - 1;
-  return n < 2 ? '' : shorten(text.slice(1, -1), n);
+  return n < 2 ? '' : isolate(shortenMiddle(text.slice(1, -1), n));
+}
+
+// The same of a function. The last part of a qualified name tells the most.
+function fitName(context, text, width) {
+  const full = context.measureText(text).width, dot = text.lastIndexOf('.') + 1;
+  if (full <= width) return text;
+  const last = dot > 0 && text[dot] !== '<' ? isolate(text.slice(dot, -1)) : text;
+  if (last !== text && context.measureText(last).width <= width) return last;
+  const n = Math.floor((text.length - 2) * width / full) - 1;
+  return n < 2 ? '' : isolate(shorten(text.slice(1, -1), n));
 }
 
 function markCall(context, flags, a, b, x1, y) {
@@ -238,10 +249,10 @@ function drawPicked(context) {
 
 function drawGutter(context, lanes) {
   context.fillStyle = theme.css.panel;
-  context.fillRect(0, 0, GUTTER, view.height);
+  context.fillRect(0, 0, view.gutter, view.height);
   for (const lane of lanes) drawLaneName(context, lane, lane.y - view.scroll);
   context.fillStyle = theme.css.line;
-  context.fillRect(GUTTER - 1, 0, 1, view.height);
+  context.fillRect(view.gutter - 1, 0, 1, view.height);
 }
 
 // Behind a lane: a line below it, and the ground of heads.
@@ -276,7 +287,7 @@ function noteOnProcess(context, lane) {
 }
 
 function drawLaneName(context, lane, y) {
-  drawBand(context, lane, y, GUTTER);
+  drawBand(context, lane, y, view.gutter);
   if (lane.index === view.current && document.activeElement === screen.canvas) {
     context.fillStyle = theme.css.accent;
     context.fillRect(0, y, 3, lane.h - 1);
@@ -291,13 +302,14 @@ function nameLane(context, y, height, x, font, name, note) {
   const middle = Math.min(height, LANE) / 2 + 4 + (height === HEADER ? 2 : 0);
   context.font = FONT;
   context.fillStyle = theme.css.faint;
+  if (view.gutter < MAX_GUTTER) note = ''; // the name says more
   const noteWidth = note ? context.measureText(note).width + 12 : 4;
   context.textAlign = 'right';
-  context.fillText(note, GUTTER - 10, y + middle);
+  context.fillText(note, view.gutter - 10, y + middle);
   context.textAlign = 'left';
   context.font = font;
   context.fillStyle = theme.css.ink;
-  context.fillText(fitText(context, isolate(shorten(name, 80)), GUTTER - x - noteWidth), x, y + middle);
+  context.fillText(fitText(context, isolate(shorten(name, 80)), view.gutter - x - noteWidth), x, y + middle);
 }
 
 function triangle(context, x, y, isDown) {
@@ -321,6 +333,6 @@ function nameTrack(context, lane, y) {
   if (lane.h >= 44 && more > 0) {
     context.font = FONT;
     context.fillStyle = theme.css.faint;
-    context.fillText('+ ' + formatCount(more) + ' deeper rows', 36, y + lane.h - 8);
+    context.fillText(fitText(context, isolate('+ ' + formatCount(more) + ' deeper rows'), view.gutter - 42), 36, y + lane.h - 8);
   }
 }

@@ -3,13 +3,15 @@
 
 const MAX_ROWS = 500;
 const MAX_PLACE = 48, MAX_PATH = 4200; // characters of a path in the table, and in its title
-const panel = {tab: 'call', isOpen: false, scope: null, walk: null, stale: true, sort: 'self', isDown: true};
+const panel = {tab: 'call', isOpen: false, scope: 'all', track: null, // of the scope 'one'
+  walk: null, stale: true, sort: 'self', isDown: true};
 
 const COLUMNS = [
   ['name', 'Function', row => funcs.name(row.func).toLowerCase()],
   ['calls', 'Calls', row => row.calls],
   ['total', 'Total', row => row.total],
   ['self', 'Self', row => row.self],
+  ['share', 'Self %', row => row.self],
   ['mean', 'Mean', row => row.calls ? row.total / row.calls : 0],
   ['place', 'Where', row => funcs.place(row.func)],
 ];
@@ -30,7 +32,7 @@ function setText(id, text) {
 function describeCall(call) {
   const {track, index} = call, func = funcAt(track, index), {info} = track.process;
   const facts = [
-    ['Where', funcs.place(func)],
+    ['Where', shorten(funcs.place(func), MAX_PATH)],
     ['Duration', formatDuration(durAt(track, index)) + notesOn(flagsAt(track, index))],
     ['Process', shorten(info.name || 'process', 200) + ', pid ' + info.pid],
     ['Self', formatDuration(selfOf(track, index))],
@@ -40,6 +42,11 @@ function describeCall(call) {
   ];
   if (model.head.hosts > 1) facts.push(['Host', info.host]);
   return {title: funcs.name(func), facts};
+}
+
+// Of facts, what fits beside the pointer and can be listened to.
+function inShort(facts) {
+  return facts.map(([name, value]) => [name, name === 'Where' ? shortenPlace(value, 120) : value]);
 }
 
 function notesOn(flags) {
@@ -71,6 +78,7 @@ function showCall() {
   setText('call-kind', funcs.isC(func) ? 'C function' : 'Python function');
   document.getElementById('call-kind').classList.toggle('is-c', funcs.isC(func));
   putFacts(document.getElementById('call-facts'), facts);
+  putLinks(document.getElementById('call-facts'), call);
 }
 
 // ---- the functions of a range
@@ -85,7 +93,7 @@ function refreshStats() {
     return;
   }
   panel.stale = false;
-  const {from, to} = rangeOfPanel(), tracks = panel.scope ? [panel.scope] : model.tracks;
+  const {from, to} = rangeOfPanel(), tracks = tracksOfScope();
   setText('stats-note', 'Adding up…');
   document.getElementById('stats').setAttribute('aria-busy', 'true');
   summarize(tracks, from, to, walk => {
@@ -98,7 +106,7 @@ function refreshStats() {
 
 function noteOnStats(nRowsShown, n) {
   const of = view.range ? formatDuration(view.range.to - view.range.from) + ' selected' : 'all of the recording';
-  const where = panel.scope ? titleOfTrack(panel.scope) : formatMany(panel.walk.tracks.length, 'thread');
+  const where = panel.scope === 'one' ? titleOfTrack(panel.track) : formatMany(panel.walk.tracks.length, 'thread');
   const cut = n > nRowsShown ? '; the first ' + nRowsShown + ' rows' : '';
   return shorten(of + ', ' + where + ': ' + formatMany(panel.walk.nCalls, 'call') + ' of ' + formatMany(n, 'function') + cut, 300);
 }
@@ -121,6 +129,7 @@ function cellsOf(row) {
     element('td', {textContent: formatCount(row.calls)}),
     element('td', {textContent: formatDuration(row.total), title: exact(row.total)}),
     element('td', {textContent: formatDuration(Math.max(0, row.self)), title: exact(row.self)}),
+    element('td', {textContent: formatShare(row.self, panel.walk.tree.total[ROOT])}),
     element('td', {textContent: row.calls ? formatDuration(row.total / row.calls) : ''}),
     element('td', {textContent: shortenPlace(place, MAX_PLACE), title: shorten(place, MAX_PATH), className: 'place', dir: 'auto'}),
   ];
@@ -190,11 +199,21 @@ function closePanel() {
   screen.canvas.focus();
 }
 
-// Which threads are added up: all, or the one of the call that is picked.
-function setScope(isOne) {
+// Which threads are added up: all, those that are shown, or the one of the call that is picked.
+function setScope(scope) {
   const lane = view.lanes[view.current];
-  const track = view.picked ? view.picked.track : lane && lane.kind === 'track' ? lane.track : null;
-  panel.scope = isOne ? track : null;
-  document.getElementById('scope').value = panel.scope ? 'one' : 'all';
+  panel.track = view.picked ? view.picked.track : lane && lane.kind === 'track' ? lane.track : null;
+  panel.scope = scope === 'one' && !panel.track ? 'all' : scope;
+  document.getElementById('scope').value = panel.scope;
   refreshStats();
+}
+
+function tracksOfScope() {
+  return panel.scope === 'one' ? [panel.track] : panel.scope === 'shown' ? shownTracks() : model.tracks;
+}
+
+// Whoever looks at some threads wants to see what they did.
+function shownThreadsChanged() {
+  document.getElementById('scope-shown').hidden = !view.threads;
+  if (panel.scope !== 'one') setScope(view.threads ? 'shown' : 'all');
 }

@@ -47,7 +47,7 @@ function startSearch(text) {
   search.bins = new Uint8Array(SEARCH_BINS + 1);
   screen.filter = matching(text);
   if (screen.filter && screen.filter.includes(1))
-    for (const track of model.tracks) if (track.isReady) search.count += findIn(track, screen.filter);
+    for (const track of shownTracks()) if (track.isReady) search.count += findIn(track, screen.filter);
   requestDraw();
   showSearch();
 }
@@ -83,7 +83,7 @@ function matchInRow(track, order, depth, key, isForward, best) {
 function nearestMatch(key, isForward) {
   let best = null;
   model.tracks.forEach((track, order) => {
-    for (let depth = 0; track.isReady && depth < nRows(track); depth++) {
+    for (let depth = 0; track.isReady && track.isShown && depth < nRows(track); depth++) {
       const found = matchInRow(track, order, depth, key, isForward, best);
       if (found && (!best || isBefore(found, best) === isForward)) best = found;
     }
@@ -94,7 +94,7 @@ function nearestMatch(key, isForward) {
 function rankOf(key) {
   let n = 1;
   model.tracks.forEach((track, order) => {
-    for (let depth = 0; track.isReady && depth < nRows(track); depth++) {
+    for (let depth = 0; track.isReady && track.isShown && depth < nRows(track); depth++) {
       const lo = track.offsets[depth], hi = track.offsets[depth + 1];
       let end = firstAfter(track.start, lo, hi, key.at);
       while (end > lo && track.start[end - 1] === key.at && !isBefore({at: key.at, order, index: end - 1}, key)) end--;

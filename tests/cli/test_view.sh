@@ -22,7 +22,12 @@ same "the number of threads makes no difference" \
 same "no browser" "$(status "$MTRACE" view traces)" 0
 path=$(cat out.txt)
 has "the path is printed" "$path" "$work/tmp/mtrace-view-??????/timeline.html"
-has "and why nothing opens" "$(cat err.txt)" "there is no browser to open it with"
+has "and why nothing opens" "$(cat err.txt)" "there is no browser to open it with: BROWSER is not set, and there is no display"
+BROWSER=no-such-program:/none/x status "$MTRACE" view traces >/dev/null
+has "or why BROWSER does not" "$(cat err.txt)" "there is no browser to open it with: no command in BROWSER can be started"
+ln -s "$(readlink -f "$MTRACE")" bin/mtrace
+DISPLAY=:77 PATH=$work/bin status mtrace view traces >/dev/null
+has "or xdg-open" "$(cat err.txt)" "there is no browser to open it with: BROWSER is not set, and xdg-open not there"
 same "it is private" "$(stat -c %a "$path" "$(dirname "$path")" | xargs)" "600 700"
 same "and whole" "$(cmp page.html "$path"; echo $?)" 0
 same "-q" "$(status "$MTRACE" view -q traces; cat err.txt)" 0
@@ -67,6 +72,8 @@ same "a wrong -j" "$(status "$MTRACE" view -j x traces)" 2
 same "a wrong slice" "$(status "$MTRACE" view --from x traces)" 2
 same "a full disk" "$(status "$MTRACE" view -o /dev/full traces)" 1
 head -c 5000 traces/child.101.trace >traces/half.trace
+same "nor is a part of it served" "$(ulimit -f 1; trap '' XFSZ; status "$MTRACE" view --perfetto traces; cat out.txt)" 1
+has "a full disk there" "$(cat err.txt)" "mtrace: the timeline: cannot be written: "
 same "a damaged trace" "$(status "$MTRACE" view -o half.html traces)" 1
 has "is shown all the same" "$(tail -n 1 half.html)" "</html>"
 

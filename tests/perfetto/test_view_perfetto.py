@@ -152,8 +152,8 @@ class TestServer(Case):
             self.assertEqual((headers["Access-Control-Allow-Origin"], headers["Cache-Control"]), (SITE, "no-store"))
             self.assertEqual(body, self.timeline())
             self.finish(process)
-            self.assertEqual(process.stderr.read(), "mtrace: note: there is no browser to open it with; open this address "
-                                                    "in one, within 10 minutes\n")
+            self.assertEqual(process.stderr.read(), "mtrace: note: there is no browser to open it with: BROWSER is not set, and there "
+                                                    "is no display; open this address in one, within 10 minutes\n")
             with self.assertRaises(OSError):
                 self.request(path)
 

@@ -63,7 +63,7 @@ class View:
     def functions(self):
         """{name: [calls, total ns, self ns, place]} of the table, where a name is there once."""
         rows = self.page.evaluate("""() => [...document.getElementById('rows').rows].map(r =>
-            [r.cells[0].textContent, r.cells[1].textContent, r.cells[2].title, r.cells[3].title, r.cells[5].title])""")
+            [r.cells[0].textContent, r.cells[1].textContent, r.cells[2].title, r.cells[3].title, r.cells[6].title])""")
         return {(name, place): [number(calls), number(total), number(own)] for name, calls, total, own, place in rows}
 
     def tracks(self):
@@ -97,25 +97,27 @@ def chromium():
 
 
 @contextlib.contextmanager
-def opened(path, dark=False, size=SIZE):
-    """A View of the page in that file, when all of it is drawn."""
+def opened(path, dark=False, size=SIZE, place="", is_whole=True, **how):
+    """A View of the page in that file, when all of it is drawn. Without `is_whole` it is one that was damaged: what
+    becomes of it is for the test to see. `place`: of the address, from # on. `how`: of Playwright's new_context."""
     trouble, address = [], "file://" + os.path.abspath(path)
 
     def asked(request):
-        if request.url != address and not request.url.startswith(("blob:", "data:")):
+        if request.url.split("#")[0] != address and not request.url.startswith(("blob:", "data:")):
             trouble.append("asks for " + request.url)
 
-    with contextlib.closing(chromium().new_context(viewport=size, color_scheme="dark" if dark else "light")) as context:
+    with contextlib.closing(chromium().new_context(viewport=size, color_scheme="dark" if dark else "light", **how)) as context:
         page = context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.on("request", asked)
         page.on("pageerror", lambda error: trouble.append("error: %s" % error))
         page.on("console", lambda message: trouble.append("console: " + message.text))
         page.on("dialog", lambda dialog: (trouble.append("dialog: " + dialog.message), dialog.dismiss()))
-        page.goto(address, timeout=TIMEOUT_MS)
-        page.wait_for_selector("body[data-ready]", state="attached")
+        page.goto(address + place, timeout=TIMEOUT_MS)
+        if is_whole:
+            page.wait_for_selector("body[data-ready]", state="attached")
         yield View(page)
-    if trouble:
+    if trouble and is_whole:
         raise AssertionError("the page: %s" % trouble)
 
 

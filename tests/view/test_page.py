@@ -132,7 +132,7 @@ class TestExample(Case):
             mouse.click(x, y)
             self.assertRegex(view.text("call-facts"), "Depth1")
             facts = dict(zip(view.page.locator("#call-facts dt").all_text_contents(), view.page.locator("#call-facts dd").all_text_contents()))
-            self.assertEqual(set(facts), {"Where", "Duration", "Process", "Self", "Thread", "Start", "Depth", "Wall clock", "Calls made"})
+            self.assertEqual(set(facts), {"Where", "Duration", "Process", "Self", "Thread", "Start", "Depth", "Wall clock", "Calls made", "Started"})
             self.assertEqual(facts["Thread"].split(", tid ")[0], "MainThread")
             mouse.move(x + 1, y)
             view.page.wait_for_selector("#tip", state="visible")

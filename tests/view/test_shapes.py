@@ -3,6 +3,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import sys
 
 from tests.python import harness
@@ -70,8 +71,26 @@ class TestLongPath(Case):
         with page.opened(self.view()) as view:
             view.stats()
             self.assertEqual(view.functions()["call", path + ":1"][0], 1)
-            shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[5].textContent)")
+            shown = view.page.evaluate("[...document.getElementById('rows').rows].map(row => row.cells[6].textContent)")
             self.assertIn("…/%s/far_away.py:1" % ("f" * 20), shown)
+            view.search("=call")
+            view.page.focus("#timeline")
+            view.press("n")
+            self.assertIn("%s:1" % path, view.text("call-facts"))
+            self.assertRegex(view.text("active"), "^call; Where …/%s/far_away.py:1; " % ("f" * 20))
+            colors = view.page.evaluate("[1, 2].map(n => hashOf('/d'.repeat(400) + n + '.py') % 24)")
+            self.assertNotEqual(*colors)
+
+    def test_title(self):
+        """The traces' own folder is seen, however long the path to it is."""
+        self.run_script("pass")
+        folder = os.path.join(self.folder, "d" * 150, "the_traces")
+        os.makedirs(os.path.dirname(folder))
+        shutil.move(self.traces, folder)
+        for size in (page.SIZE, {"width": 640, "height": 360}):
+            with page.opened(self.view(traces=folder), size=size) as view:
+                self.assertEqual((view.text("title"), view.page.get_attribute("#title", "title")), ("…/the_traces", folder))
+                self.assertEqual(view.page.title(), "…/the_traces - mtrace")
 
 
 class TestNothingMuch(Case):
@@ -104,7 +123,7 @@ class TestNothingMuch(Case):
             self.assertEqual(losses, ["12 events lost: no space left on the device"])
             at = view.pixels()
             x, y = view.page.evaluate("""() => { const lane = view.lanes.find(l => l.kind === 'track' && l.track.losses.length);
-                return [GUTTER + xOf((lane.track.losses[0].at + lane.track.losses[0].until) / 2), lane.y + lane.h / 2]; }""")
+                return [view.gutter + xOf((lane.track.losses[0].at + lane.track.losses[0].until) / 2), lane.y + lane.h / 2]; }""")
             y += view.top()
             reds = [at(int(x) + dx, int(y) + dy) for dx in range(-2, 3) for dy in range(-6, 7)]
             self.assertTrue(any(red > 180 and blue < 90 for red, _, blue in reds), reds)
@@ -146,6 +165,53 @@ class TestNames(Case):
             box = view.page.evaluate("[document.documentElement.scrollWidth, innerWidth, document.images.length]")
             self.assertEqual(box[0], box[1])  # nothing is wider than the window
             self.assertEqual(box[2], 0)
+
+
+class TestPolicy(Case):
+    """What is in the page and not of mtrace does not run, and nothing leaves it."""
+    INJECTED = """<script>injected = 1</script><img src="data:," onerror="injected = 2">
+        <style>body { display: none !important }</style><p id="styled" style="display: none">shown</p>"""
+    ASK = """() => new Promise(done => {
+        document.addEventListener('securitypolicyviolation', event => done(event.effectiveDirective));
+        fetch('http://127.0.0.1:9/').catch(() => setTimeout(() => done('nothing'), 10000));
+    })"""
+
+    def setUp(self):
+        super().setUp()
+        self.run_script("pass")
+        with open(self.view(), encoding="utf-8") as file:
+            self.html = file.read()
+
+    def opened(self, old, new):
+        """The page with something else in it; what it complains of is not looked at."""
+        self.assertEqual(self.html.count(old), 1)
+        path = os.path.join(self.folder, "altered.html")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.html.replace(old, new))
+        return page.opened(path, is_whole=False)
+
+    def test_injected(self):
+        with self.opened("</body>", self.INJECTED + "</body>") as view:
+            view.page.wait_for_selector("body[data-ready=yes]")
+            self.assertEqual(view.page.evaluate("typeof injected"), "undefined")
+            self.assertTrue(view.page.is_visible("#styled"))
+            self.assertEqual(view.page.evaluate(self.ASK), "connect-src")
+
+    def test_altered_script(self):
+        with self.opened("'use strict';\n// ", "'use strict';\ndocument.title = 'altered';\n// ") as view:
+            self.assertEqual(view.page.title(), "mtrace")
+            self.assertTrue(view.page.is_visible("#unscripted"))
+
+    def test_cut_off(self):
+        """As a download that broke off."""
+        for n in (30, 300, 2000):
+            with self.subTest(n), self.opened(self.html[-n:], "") as view:
+                self.assert_cut_off(view)
+
+    def assert_cut_off(self, view):
+        view.page.wait_for_selector("body[data-ready=failed]", state="attached")
+        self.assertEqual(view.text("failure"), "This page cannot be shown: its end is missing")
+        self.assertFalse(view.page.is_visible("#unscripted"))
 
 
 class TestShapes(Case):

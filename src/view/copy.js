@@ -1,0 +1,60 @@
+// copy.js - what is shown, as text for other programs: a call with its callers, and the table as CSV.
+
+function stackOf({track, index}) {
+  const calls = [];
+  for (let i = index; i >= 0; i = parentOf(track, i)) calls.unshift(i);
+  return calls.map(i => funcAt(track, i));
+}
+
+// Outermost first, as in a traceback.
+function stackText(call) {
+  return stackOf(call).map(func => {
+    const place = funcs.place(func);
+    return funcs.name(func) + (place ? ' (' + place + ')' : '');
+  }).join('\n') + '\n';
+}
+
+function csvField(value) {
+  const text = String(value), first = text.charAt(0);
+  // A name that a spreadsheet would take for a formula is text.
+  const safe = typeof value === 'string' && '=+-@\t\r'.includes(first) && first ? "'" + text : text;
+  return /[",\r\n]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
+}
+
+// All of the functions, in the table's order; columns have the names that `mtrace report -f csv` gives them.
+function csvText() {
+  const lines = [['function', 'ncalls', 'cumtime_ns', 'tottime_ns', 'file', 'line']];
+  for (const {func, calls, total, self} of sortedRows())
+    lines.push([funcs.name(func), calls, total, Math.max(0, self), funcs.file(func), funcs.file(func) ? funcs.line(func) : '']);
+  return lines.map(line => line.map(csvField).join(',') + '\r\n').join('');
+}
+
+// Of what the panel shows; null: nothing.
+function textToCopy() {
+  if (panel.isOpen && panel.tab !== 'call') return panel.walk && !panel.stale ? csvText() : null;
+  return view.picked ? stackText(view.picked) : null;
+}
+
+// By the button, or by Ctrl+C where no text is marked.
+function onCopy(event) {
+  const text = String(getSelection()) || event.target.tagName === 'INPUT' ? null : textToCopy();
+  if (text === null) return;
+  event.clipboardData.setData('text/plain', text);
+  event.preventDefault();
+  sayCopied(text);
+}
+
+function sayCopied(text) {
+  setText('copied', formatMany(text.split('\n').length - 1, 'line') + ' copied');
+}
+
+async function copyByButton() {
+  const text = textToCopy();
+  if (text === null) return;
+  try {
+    await navigator.clipboard.writeText(text);
+    sayCopied(text);
+  } catch {
+    setText('copied', document.execCommand('copy') ? '' : 'the browser does not allow it; Ctrl+C does');
+  }
+}
