@@ -38,7 +38,7 @@ def program_name():
                     return value.rpartition(".")[2] if not value.endswith("__main__") else value
                 if letter == "c":
                     for name in ("resource_tracker", "forkserver", "spawn"):
-                        if ("from multiprocessing." + name) in value:
+                        if ("from multiprocessing." + name) in value or (".loky.backend." + name) in value:
                             return name
                     return "python"
                 break
