@@ -245,6 +245,10 @@ struct mt_set_stats {
 enum mt_status mt_set_stats(struct mt_set *set, struct mt_set_stats *out,
                             struct mt_counts *per_track);
 
+/* Whether repaired calls are those of greenlets (gevent, eventlet), which share the track of their
+ * thread: then they seem to nest in another, and their times are mixed up. */
+bool mt_timeline_mixes_greenlets(const struct mt_timeline *timeline, uint64_t n_repaired);
+
 /* ------------------------------------------------------------------------------- single records */
 
 /* A record as it is in the file, for `info --records` and tests. */

@@ -56,6 +56,10 @@ struct mt_option {
 int mt_options_parse(int argc, char **argv, const struct mt_option *options, const char *synopsis,
                      const char *summary, bool stop_at_operand, int *exit_status);
 
+/* Said where mt_timeline_mixes_greenlets() holds. */
+#define MT_CLI_GREENLETS                                                                           \
+    "greenlets took turns: counts are right, but their times and callers are mixed up"
+
 /* ------------------------------------------------------------------------------- message.c */
 
 /* "mtrace: ..." on standard error. `quiet` silences notes, not errors. */

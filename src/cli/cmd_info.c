@@ -229,13 +229,15 @@ static struct mt_counts print_threads(const struct mt_timeline *timeline,
     return sum;
 }
 
-static void print_counts(const struct mt_counts *counts)
+static void print_counts(const struct mt_timeline *timeline, const struct mt_counts *counts)
 {
     printf(LABEL "%s Python, %s C, %s unfinished\n", "calls", count(counts->n_python_calls),
            count(counts->n_c_calls), count(counts->n_unfinished));
     if (counts->n_repaired)
         printf(LABEL "%s call%s must have ended, but no record says so\n", "repaired",
                count(counts->n_repaired), plural(counts->n_repaired));
+    if (mt_timeline_mixes_greenlets(timeline, counts->n_repaired))
+        printf(LABEL MT_CLI_GREENLETS "\n", "mixed");
     if (counts->n_dropped)
         printf(LABEL "%s end%s of calls that began before recording, or without a record\n",
                "left out", count(counts->n_dropped), plural(counts->n_dropped));
@@ -312,7 +314,7 @@ static void print_process(struct mt_set *set, uint32_t idx, struct mt_walk *walk
     print_files(set, process, totals);
     print_time(set, process, totals);
     struct mt_counts counts = print_threads(timeline, process, walk, &losses);
-    print_counts(&counts);
+    print_counts(timeline, &counts);
     print_losses(&losses, process, counts.n_lost);
     print_missing(set, process);
     print_notes(set, process);
@@ -340,7 +342,7 @@ static enum mt_status print_set(struct mt_set *set)
            plural(mt_set_n_files(set)), mt_cli_bytes_text(totals.n_bytes, bytes, sizeof bytes));
     printf(LABEL "%u\n", "threads", timeline->n_tracks);
     printf(LABEL "%s\n", "events", count(totals.counts.n_events));
-    print_counts(&totals.counts);
+    print_counts(timeline, &totals.counts);
     printf(LABEL "%s event%s\n", "lost", count(totals.n_lost), plural(totals.n_lost));
     printf(LABEL "%s\n", "time", duration(totals.end_ns));
     status = mt_walk_status(walk);

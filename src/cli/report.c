@@ -136,6 +136,8 @@ static void put_foot(const struct mt_report *report, const struct sums *sums, si
              " not over at the end of a thread's events, and lasted to there\n");
     put_note(out, sums->n_repaired, "call has", "calls have",
              " no recorded end, and lasted to when another record says that it was over\n");
+    if (mt_timeline_mixes_greenlets(report->timeline, sums->n_repaired))
+        mt_buf_append_text(out, MT_CLI_GREENLETS "\n");
     put_note(out, report->n_lost, "event was", "events were",
              " lost: numbers are too small; `mtrace info` tells why\n");
 }

@@ -368,6 +368,12 @@ static uint32_t print_untraced(FILE *out, const struct mt_run_result *result)
     return reasons.n;
 }
 
+static void print_greenlets(FILE *out, const struct mt_run_result *result)
+{
+    if (mt_timeline_mixes_greenlets(mt_set_timeline(result->set), result->stats.counts.n_repaired))
+        fprintf(out, LABEL MT_CLI_GREENLETS "\n", "mixed");
+}
+
 static void print_running(FILE *out, const struct mt_run_result *result)
 {
     uint32_t pids[MAX_SHOWN_PIDS];
@@ -450,6 +456,7 @@ void mt__run_summary_print(const struct mt_run_result *result)
         print_missing(out, result);
         print_hidden_home(out, result);
         print_untraced(out, result);
+        print_greenlets(out, result);
         print_running(out, result);
         print_timeline(out, result);
     }

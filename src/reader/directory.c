@@ -27,9 +27,11 @@ enum mt_status mt_each_trace(const char *directory,
         status = mt_error_set(error, MT_GONE, directory, MT_NO_OFFSET, "has no %s files",
                               MT_FILE_SUFFIX);
     struct mt_buf path = {0};
+    size_t n_name = strlen(directory);
+    const char *slash = n_name > 0 && directory[n_name - 1] == '/' ? "" : "/";
     for (int i = 0; i < n; i++) {
         mt_buf_clear(&path);
-        mt_buf_printf(&path, "%s/%s", directory, entries[i]->d_name);
+        mt_buf_printf(&path, "%s%s%s", directory, slash, entries[i]->d_name);
         if (status == MT_OK && path.failed)
             status = MT_NOMEM;
         if (status == MT_OK)

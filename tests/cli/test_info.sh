@@ -15,6 +15,11 @@ same "records" "$(status "$MTRACE" info --records parent.100.trace child.101.tra
 [ -z "${MT_GOLDEN_WRITE:-}" ] || cp out.txt "$MT_GOLDEN_WRITE/records.txt"
 same "their text" "$(cat out.txt)" "$(cat "$golden/records.txt")"
 
+# Shells complete a directory with a slash.
+mkdir folder && cp parent.100.trace folder
+has "a directory" "$("$MTRACE" info folder/)" "  files      folder/parent.100.trace,"
+rm -r folder
+
 # --- trouble
 same "no path" "$(status "$MTRACE" info)" 2
 echo "no trace" >bad.trace

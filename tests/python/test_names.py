@@ -1,6 +1,7 @@
 """What functions are called: qualified names on versions whose code objects do not know them, and
 names and file names that are not plain text."""
 import os
+import shutil
 import sys
 
 from tests.python import harness, shapes
@@ -136,6 +137,15 @@ class Texts(harness.Case):
         trace = self.read_one()
         self.assertEqual(trace.program, "prog____")  # U+FFFD, as UTF-8
         self.assertIn(("f", self.folder + "/prog_\\udcff.py"), self.functions())
+
+    def test_program_that_embeds(self):
+        """It is called as the program is, whatever its arguments are; here a python of another name."""
+        editor = os.path.join(self.folder, "editor")
+        shutil.copy(os.path.realpath(sys.executable), editor)
+        env = dict(os.environ, PYTHONHOME="%s:%s" % (sys.base_prefix, sys.base_exec_prefix))
+        self.run_traced(editor, self.write("macro.py", "def f(): pass\nf()"), env=env)
+        trace = self.read_one()
+        self.assertEqual((trace.program, os.path.basename(trace.path)), ("editor", "editor.%d.trace" % trace.pid))
 
     def test_nul_and_nothing(self):
         """A text ends where a NUL is: what follows cannot be shown."""

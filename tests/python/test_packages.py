@@ -121,6 +121,29 @@ class Greenlets(compared.Case):
             n = 2 * (5 * 210 + 1 + 1)
             self.assert_calls(run, {"deep": n, "leaf": 2 * (5 * 20 + 2 + 1), "step": 2, "failing": 2, "work": 14, "run": 2})
 
+    def test_what_is_told(self):
+        """The summary, `info` and `report` say whose repairs these are; not where greenlet is only imported."""
+        text = """
+            import greenlet
+            def work():
+                while True:
+                    main.switch()
+            main = greenlet.getcurrent()
+            other = greenlet.greenlet(work)
+            for _ in range(%d):
+                other.switch()
+            """
+        told = "greenlets took turns"
+        for n, times in ((0, 0), (3, 1)):
+            path = self.write("switches%d.py" % n, text % n)
+            self.traces = os.path.join(self.folder, "traces%d" % n)
+            done = self.untraced(harness.MTRACE, "run", "-d", self.traces, "--", sys.executable, path)
+            self.assertEqual((done.returncode, done.stderr.count(told)), (0, times), done.stderr)
+            info = self.mtrace("info", self.traces).stdout
+            self.assertEqual(info.count(told), 2 * times, info)  # of the process, and in total
+            report = self.mtrace("report", self.traces).stdout
+            self.assertEqual(report.count(told), times, report)
+
     def test_gevent(self):
         for run in self.run_text("""
             import gevent.monkey

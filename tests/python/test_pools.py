@@ -2,6 +2,8 @@
 worker function is in the file of the process that made it, under its name and its parent."""
 import collections
 import json
+import os
+import sys
 
 from tests.python import harness, tracefile
 
@@ -166,6 +168,18 @@ class TestNested(harness.Case):
         for parent, expected in ((pid, [child_pid]), (child_pid, [p for p, _ in grandchildren])):
             for other in expected:
                 self.assertEqual(pairs[parent, other], 1)
+
+
+class TestNames(harness.Case):
+    def test_helper_of_loky(self):
+        """joblib's own resource tracker is called as that of multiprocessing is."""
+        folder = os.path.join(self.folder, "vendored", "loky", "backend")
+        os.makedirs(folder)
+        with open(os.path.join(folder, "resource_tracker.py"), "w") as f:
+            f.write("def main(fd):\n    print(fd)\n")
+        code = "from vendored.loky.backend.resource_tracker import main; main(5, )"
+        self.assertEqual(self.run_traced(sys.executable, "-c", code).stdout, "5\n")
+        self.assertEqual(self.read_one().program, "resource_tracker")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,23 @@ import os
 import sys
 
 
+def host_name():
+    """The program that embeds the interpreter; empty where that is a python, or cannot be told."""
+    try:
+        name = os.path.basename(os.readlink(b"/proc/self/exe")).decode("utf-8", "replace")
+    except EnvironmentError:
+        return ""
+    # Started as an argument of the dynamic loader or of an emulator, it is a python, too.
+    if "python" in name.lower() or name.startswith(("ld-", "ld.so", "qemu-")):
+        return ""
+    return name
+
+
 def program_name():
     """What PROGRAM.PID.trace begins with. sys.argv does not know the module of -m yet."""
+    host = host_name()
+    if host:
+        return host  # its arguments are its own
     words = []
     try:
         with open("/proc/self/cmdline", "rb") as f:
@@ -38,7 +53,7 @@ def program_name():
                     return value.rpartition(".")[2] if not value.endswith("__main__") else value
                 if letter == "c":
                     for name in ("resource_tracker", "forkserver", "spawn"):
-                        if ("from multiprocessing." + name) in value:
+                        if ("from multiprocessing." + name) in value or (".loky.backend." + name) in value:
                             return name
                     return "python"
                 break
