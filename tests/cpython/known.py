@@ -27,7 +27,6 @@ def observed(test, why, since=OLD, until=NEW, modes="", sometimes=False):
 _MIDDLE = ("wants no event between set_events() and the next call, but sees set_events() return: its caller is "
            "instrumented already (docs/limits.md)")
 _BYTECODE = "wants bytecode that is specialized, which CPython does not do where calls are observed"
-_STATE = "takes no code object that has extra data for one without state, which other interpreters can be given"
 
 ROWS = (
     observed("test.test_frame.TestIncompleteFrameAreInvisible.test_sneaky_frame_object",
@@ -50,10 +49,6 @@ ROWS = (
     observed("test.test_type_cache.TypeCacheWithSpecializationTests.*", _BYTECODE, (3, 13)),
     observed("test.test_sys.TestSysJIT.test_jit_is_active",
              "wants code that the JIT has compiled, which it does not do with code that is observed", (3, 14)),
-    # Not so under any hook: mtrace's ids are extra data of code objects (docs/limits.md).
-    known("test.test_code.CodeTest.test_stateless", _STATE, (3, 14)),
-    known("test.test_crossinterp.ShareableF*", _STATE, (3, 14)),
-    known("test.test_interpreters.test_api.TestInterpreterCall.test_stateless_func_returns_arg", _STATE, (3, 14)),
 
     observed("test.test_doctest.test_doctest.test_pdb_set_trace*", "pdb stops once more, at the return of the line in "
              "which it was started", (3, 13)),
