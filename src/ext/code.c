@@ -1,7 +1,7 @@
 /* code.c - what code objects are called, and where their values are kept.
  *
- * A code object keeps its value in an extra slot, as a plain number: nothing is allocated for it,
- * and it dies with the code object, so programs that make code without end neither leak nor get a
+ * A code object keeps its value in an extra slot, or from 3.14 on in a word of its own, as a plain number:
+ * it dies with the code object, so programs that make code without end neither leak nor get a
  * wrong name. First sights only; runs with the GIL, where there is one.
  */
 #include "ext/cfuncs.h"
@@ -11,6 +11,9 @@
 bool mt__layout_known;
 Py_ssize_t mt__extra_index = -1;
 Py_ssize_t mt__hot_index = PY_SSIZE_T_MAX;
+#if MT_HAVE_CODE_WORD
+uint64_t mt__word_key = MT_NO_WORDS;
+#endif
 
 static char home[4096]; /* our own files lie below it; with a slash at the end */
 static size_t home_length;
@@ -159,12 +162,70 @@ static PyObject *find_qualname(PyCodeObject *code, PyFrameObject *frame)
     return found;
 }
 
+/* ---- where values are kept */
+
+#if MT_HAVE_CODE_WORD
+/* A code object has one flag at most. */
+static uint32_t pack(uint64_t value)
+{
+    uint32_t flag = (uint32_t)(value >> 32);
+    return (uint32_t)value | (flag != 0 ? (uint32_t)__builtin_ctz(flag) + 1 : 0) << MT_ID_BITS;
+}
+
+static uint64_t unpack(uint32_t packed)
+{
+    uint32_t flag = packed >> MT_ID_BITS;
+    return (packed & MT_ID_MAX) | (flag != 0 ? UINT64_C(1) << (31 + flag) : 0);
+}
+
+/* Are the words of code objects free? Another copy of this extension may be using them. */
+static bool claim_words(void)
+{
+    PyObject *shared = PyInterpreterState_GetDict(PyInterpreterState_Get()); /* borrowed */
+    PyObject *owner = shared != NULL ? PyDict_GetItemString(shared, "mtrace.code_words") : NULL;
+    if (owner != NULL)
+        return PyLong_AsVoidPtr(owner) == &mt__word_key;
+    owner = PyLong_FromVoidPtr(&mt__word_key);
+    bool good = shared != NULL && owner != NULL &&
+                PyDict_SetItemString(shared, "mtrace.code_words", owner) == 0;
+    Py_XDECREF(owner);
+    return good;
+}
+#endif
+
+uint64_t mt_code_value(PyCodeObject *code)
+{
+#if MT_HAVE_CODE_WORD
+    if (mt_code_has_word(code)) {
+        uint64_t packed = mt_code_value_hot(code);
+        return packed <= UINT32_MAX ? unpack((uint32_t)packed) : 0;
+    }
+#endif
+    if (mt__layout_known)
+        return mt_code_extra_private(code, mt__extra_index);
+    void *value = NULL;
+    mt_code_extra_get_public((PyObject *)code, mt__extra_index, &value);
+    return (uint64_t)(uintptr_t)value;
+}
+
+/* In place of `present`; -1 with an exception. */
+static int put(PyCodeObject *code, uint64_t present, uint64_t value)
+{
+#if MT_HAVE_CODE_WORD
+    if (mt_code_has_word(code)) {
+        mt_code_word(code) = (Py_ssize_t)(pack(value) ^ mt_code_mark(code));
+        return 0;
+    }
+#endif
+    return mt_code_extra_put(code, mt__extra_index, present, value);
+}
+
 /* Puts the value into the code object, unless another thread was faster; returns what stands. */
 static uint64_t keep(PyCodeObject *code, uint64_t value)
 {
     uint64_t present = mt_code_value(code);
     while (present != value && (value == MT_VALUE_OWN || !mt_value_stands(present, value))) {
-        if (mt_code_extra_put(code, mt__extra_index, present, value) != 0) {
+        if (put(code, present, value) != 0) {
             PyErr_Clear();
             return value;
         }
@@ -238,5 +299,10 @@ int mt__code_init(void)
     mt__layout_known = check_layout();
     if (mt__layout_known)
         mt__hot_index = index;
+#if MT_HAVE_CODE_WORD
+    if (claim_words())
+        mt__word_key = MT_WORD_KEY;
+    PyErr_Clear();
+#endif
     return 0;
 }

@@ -306,6 +306,17 @@ static inline int mt_code_extra_put(PyCodeObject *code, Py_ssize_t index, uint64
     return 0;
 }
 
+/* A word of the code object itself. From 3.14 on CPython takes code that has extra data for code that has
+ * a state, which no other interpreter can be given (Interpreter.call(), InterpreterPoolExecutor). Where there
+ * is a GIL this field is neither set nor read, so it holds anything until somebody writes it; and the number
+ * is no other code object's, or 0 when all have been given out. */
+#define MT_HAVE_CODE_WORD (PY_VERSION_HEX >= 0x030e0000 && !MT_FREE_THREADED)
+#if MT_HAVE_CODE_WORD
+#define mt_code_word(code) ((code)->_co_unique_id)
+#define mt_code_number(code) ((code)->co_version)
+_Static_assert(sizeof mt_code_word((PyCodeObject *)NULL) == sizeof(uint64_t), "a word");
+#endif
+
 /* The qualified name, borrowed; NULL: the code object does not know it. */
 static inline PyObject *mt_code_qualname(PyCodeObject *code)
 {

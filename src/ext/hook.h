@@ -50,21 +50,36 @@ void mt__code_set_home(const char *path);
 /* Where mt_code_value_hot() looks: mt__extra_index, or nowhere if the layout is not as stated. */
 extern Py_ssize_t mt__hot_index;
 
-/* The value of a code object, or 0: ask mt_code_value(). */
+#if MT_HAVE_CODE_WORD
+/* What a code object's word is made of: its number in the high half, all of it turned by mt__word_key, so
+ * that what dead code objects have left in the word is of no value here, and pointers, small numbers and the
+ * like hardly ever. In the low half are the id, and in the four bits above it which flag there is.
+ * MT_NO_WORDS: nobody's key; the values are in extra slots. */
+#define MT_WORD_KEY (UINT64_C(0x9e3779b9) << 32)
+#define MT_NO_WORDS (~MT_WORD_KEY)
+extern uint64_t mt__word_key;
+
+static inline uint64_t mt_code_mark(PyCodeObject *code)
+{
+    return (uint64_t)mt_code_number(code) << 32 ^ mt__word_key;
+}
+static inline bool mt_code_has_word(PyCodeObject *code)
+{
+    return mt__word_key != MT_NO_WORDS && mt_code_number(code) != 0;
+}
+#endif
+
+/* The value of a code object, or what is no valid id: ask mt_code_value(). */
 static inline uint64_t mt_code_value_hot(PyCodeObject *code)
 {
+#if MT_HAVE_CODE_WORD
+    return (uint64_t)mt_code_word(code) ^ mt_code_mark(code);
+#else
     return mt_code_extra_private(code, mt__hot_index);
+#endif
 }
 
-/* The value of a code object, 0: none yet. */
-static inline uint64_t mt_code_value(PyCodeObject *code)
-{
-    if (MT_LIKELY(mt__layout_known))
-        return mt_code_extra_private(code, mt__extra_index);
-    void *value = NULL;
-    mt_code_extra_get_public((PyObject *)code, mt__extra_index, &value);
-    return (uint64_t)(uintptr_t)value;
-}
+uint64_t mt_code_value(PyCodeObject *code); /* the value of a code object; 0: none yet */
 /* The value after a definition, if one was due. `frame` may be NULL. After mt_core_ready(). */
 uint64_t mt__code_define(PyCodeObject *code, PyFrameObject *frame);
 

@@ -17,6 +17,8 @@ uint64_t mt__seen_thread;
 
 static Py_tracefunc the_hook; /* NULL: not recording */
 static bool setting;          /* the audit event is our own */
+/* `threading` gives this thread our object: it loses no hook. */
+static __thread bool threading_sets __attribute__((tls_model("initial-exec")));
 static bool walking;
 static unsigned installing; /* calls of sys.setprofile under way, on all threads; atomic */
 static bool foreign_noted;
@@ -283,10 +285,10 @@ static int on_audit(const char *event, PyObject *args, void *data)
     bool sets = strcmp(event, "sys.setprofile") == 0;
     if ((!sets && strcmp(event, "sys.addaudithook") != 0) || PyInterpreterState_Get() != mt__interp)
         return 0; /* another interpreter may have a GIL of its own, and not ours */
-    if (sets)
-        look_later(PyThreadState_Get());
-    else
+    if (!sets)
         leave_threading();
+    else if (!threading_sets)
+        look_later(PyThreadState_Get());
     return 0;
 }
 
@@ -320,6 +322,14 @@ static PyObject *setprofile(PyObject *module, PyObject *function)
     PyThreadState *tstate = PyThreadState_Get();
     if ((the_hook == NULL && !sees_all_calls) || PyThreadState_GetInterpreter(tstate) != mt__interp)
         return setprofile_meth(module, function);
+    /* By `threading`, in a new thread. A look at all would be a pending call: while the main thread is in
+     * another one, 3.11 comes no further there with the next Python function that is profiled. */
+    if (function == thread_hook) {
+        threading_sets = true;
+        PyObject *done = setprofile_meth(module, function);
+        threading_sets = false;
+        return done;
+    }
     bool seen = sees_all_calls || tstate->c_profilefunc == the_hook;
     mt_add_relaxed(&installing, 1);
     PyObject *result = setprofile_meth(module, function);

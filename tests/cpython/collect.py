@@ -8,9 +8,6 @@ of JSON for each event, at once, so that all is there up to a crash or a hang:
     ["start", TEST]
     ["end", TEST, OUTCOME, DETAIL]      DETAIL: the reason of a skip, a traceback
 
-With $MTRACE_TEST_CONTROL, "setprofile" or "monitoring", the tests run under a profile function or a tool in
-Python that does nothing, which tells what is due to being observed, by whomever.
-
 The file is opened for each line: tests close descriptors and look for leaked ones. Lines of children
 that a test has forked, and which came back here, are left out.
 """
@@ -123,34 +120,11 @@ def hide_recorder():
     result_class().stopTest = stop_test
 
 
-def nothing(*args):
-    pass
-
-
-def observe(how):
-    """Sets a hook that does nothing, for what the recorder's would be called for."""
-    if how == "setprofile":
-        import threading
-        sys.setprofile(nothing)
-        threading.setprofile(nothing)
-        return
-    monitoring, events = sys.monitoring, 0
-    monitoring.use_tool_id(4, "mtrace")
-    for name in "PY_START PY_RESUME PY_THROW PY_RETURN PY_YIELD PY_UNWIND CALL C_RETURN C_RAISE".split():
-        event = getattr(monitoring.events, name)
-        monitoring.register_callback(4, event, nothing)
-        events |= 0 if name.startswith("C_") else event
-    monitoring.set_events(4, events)
-
-
 def main():
     path, name = sys.argv[1:3]
     notes = Notes(path)
     watch(notes)
     watch_doctests(notes)
-    control = os.environ.pop("MTRACE_TEST_CONTROL", None)
-    if control:
-        observe(control)
     if name == "test_monitoring":
         hide_recorder()
     # As `python -m test` would have it; by alter_sys also sys.modules["__main__"], which the children

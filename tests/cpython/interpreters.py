@@ -33,7 +33,7 @@ _MODES = {
 }
 
 
-# What does nothing and is called for the same: collect.py.
+# What does nothing and is called for the same: control/sitecustomize.py.
 CONTROLS = {"setprofile": "setprofile", "monitoring": "monitoring", "all-calls": "monitoring"}
 
 

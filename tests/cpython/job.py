@@ -39,8 +39,9 @@ def environment():
 
 
 def run(python, piece, options, folder, limit, matches=(), resources="", control=None):
-    """Runs a piece under `python`; `options` of `mtrace run` if it is to be traced, else None. `control`: see
-    collect.py."""
+    """Runs a piece under `python`; `options` of `mtrace run` if it is to be traced, else None. With `control`,
+    "setprofile" or "monitoring", it and its children run under a profile function or a tool in Python that does
+    nothing, which tells what is due to being observed, by whomever."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, "tmp"))
     outcomes, traces = os.path.join(folder, "outcomes"), os.path.join(folder, "traces")
@@ -63,7 +64,7 @@ def run(python, piece, options, folder, limit, matches=(), resources="", control
     env = environment()
     env["TMPDIR"] = os.path.join(folder, "tmp")
     if control:
-        env["MTRACE_TEST_CONTROL"] = control
+        env.update(MTRACE_TEST_CONTROL=control, PYTHONPATH=os.path.join(HERE, "control"))
     start = time.monotonic()
     end = os.path.join(folder, "end")
     done = subprocess.run([sys.executable, os.path.join(HERE, "supervise.py"), end, str(limit), *command], env=env,

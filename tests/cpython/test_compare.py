@@ -43,6 +43,11 @@ FILE = """
             observed = sys.monitoring.get_tool(4) if sys.version_info >= (3, 12) else sys.getprofile() or TRACED
             self.assertFalse(observed)
 
+        def test_observed_child(self):
+            code = ("import os, sys; sys.exit(bool(sys.monitoring.get_tool(4) if sys.version_info >= (3, 12) else "
+                    "sys.getprofile() or 'MTRACE_DIR' in os.environ))")
+            self.assertEqual(subprocess.call([sys.executable, "-c", code]), 0)
+
         def test_skips(self):
             if TRACED:
                 self.skipTest("is traced")
@@ -96,26 +101,27 @@ class Compare(unittest.TestCase):
             "test_expected: untraced unexpected success (4 times); traced expected failure (4 times)%s unexpected success" % hook,
             "test_fails: untraced ok (4 times); traced failed (4 times)%s ok" % hook,
             "test_observed: untraced ok (4 times); traced failed (4 times)%s failed" % hook,
+            "test_observed_child: untraced ok (4 times); traced failed (4 times)%s failed" % hook,
             "test_skips: untraced ok (4 times); traced skipped: is traced (4 times)%s ok" % hook,
             "test_subtest: untraced ok (4 times); traced subtest failed (4 times)%s ok" % hook])
         self.assertEqual(len(remarks), 1, remarks)
         self.assertRegex(remarks[0], r"^test_by_turns: .*\(unstable\)$")
         self.assertEqual((n["files"], n["tests"], n["same"], n["unstable"], n["different"], n["trace faults"]),
-                         (1, 10, 4, 1, 5, 0))
+                         (1, 11, 4, 1, 6, 0))
         self.assertGreater(n["events"], 1000)
 
     def test_known_differences(self):
         rows = [known.known("test_example.Tests.test_%s" % name, "why") for name in
-                ("expected", "fails", "observed", "skips", "subtest", "by_turns", "always")] + [
+                ("expected", "fails", "observed", "observed_child", "skips", "subtest", "by_turns", "always")] + [
             known.known("test_example.Tests.test_skipped*", "why")]
         problems, remarks, n = self.compare(rows)
         self.assertEqual(problems, ["no longer different, take it out of known.py: test_always"])
-        self.assertEqual([r.rpartition(": ")[2] for r in remarks], ["why"] * 6)
-        self.assertEqual((n["explained"], n["unstable"], n["different"]), (6, 0, 0))
+        self.assertEqual([r.rpartition(": ")[2] for r in remarks], ["why"] * 7)
+        self.assertEqual((n["explained"], n["unstable"], n["different"]), (7, 0, 0))
 
     def test_rows_of_other_versions(self):
         rows = [known.known("*", "why", (3, 99), (3, 99)), known.known("*", "why", modes="frame")]
-        self.assertEqual(len(self.compare(rows)[0]), 5)
+        self.assertEqual(len(self.compare(rows)[0]), 6)
 
     def test_crash(self):
         rows = [known.known("test_example.Tests.test_[befos]*", "why")]
@@ -141,7 +147,7 @@ class Ignored(unittest.TestCase):
     """Which single tests are left out: rows of two numbers hold for a whole version, rows of three for one release."""
     def test_version(self):
         self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 10, 13)), [])
-        self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 11, 7)), ["test_in_thread"])
+        self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 11, 7)), ["test_in_thread*", "test_from_other_thread"])
         self.assertEqual(files.ignored("test__xxsubinterpreters", (3, 12, 0)), [])
 
     def test_release(self):

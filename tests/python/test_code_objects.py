@@ -3,11 +3,12 @@ mistaking of what was freed for what took its place."""
 import collections
 import os
 import re
+import shutil
 import sys
 import textwrap
 import unittest
 
-from tests.python import harness
+from tests.python import harness, tracefile
 
 # A million with MTRACE_TEST_FULL=1: a minute more per interpreter.
 N = 1000000 if os.environ.get("MTRACE_TEST_FULL") else 200000
@@ -80,6 +81,25 @@ class Code(harness.Case):
                 if r.kind == 1 and r.function and re.fullmatch(r"n\d{4}", r.function.name)]
         self.assertEqual([(f.name, f.file) for f in seen],
                          [("n%04d" % i, "file%04d" % i) for i in range(5000)])
+
+    @unittest.skipIf(harness.FREE_THREADED, "code objects die in a collection")
+    def test_in_place_of_the_dead(self):
+        """What a dead code object has left in its memory says nothing about the next one there."""
+        output = self.run_script("""
+            import collections
+            base, addresses = compile("pass", "file", "exec"), collections.Counter()
+            names = ["n%03d" % i for i in range(500)]
+            for name in names:
+                code = base.replace(co_name=name, **QUAL)
+                addresses[id(code)] += 1
+                exec(code)
+                del code
+            print(addresses.most_common(1)[0][1])
+            """.replace("**QUAL", "co_qualname=name" if sys.version_info >= (3, 11) else "")).stdout
+        self.assertGreater(int(output), 400, "addresses were not used again: nothing is tested")
+        seen = [r.function.name for r in self.read_one().thread().records
+                if r.kind == 1 and r.function and re.fullmatch(r"n\d{3}", r.function.name)]
+        self.assertEqual(seen, ["n%03d" % i for i in range(500)])
 
     def test_copies_do_not_share(self):
         """replace() makes a code object that does not inherit what we keep in the former one."""
@@ -157,6 +177,71 @@ class Code(harness.Case):
         self.assertEqual(self.untraced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.run_traced(sys.executable, path).stdout, "[1234]\n")
         self.assertEqual(self.read_one().count("make"), 21)
+
+    @unittest.skipIf(sys.version_info < (3, 14), "the interpreters came with CPython 3.14")
+    @unittest.skipIf(harness.FREE_THREADED, "docs/limits.md")
+    def test_given_to_other_interpreters(self):
+        """A function that has been called and needs nothing from outside is as portable as before."""
+        path = self.write("script.py", """
+            import sys
+            from concurrent import interpreters
+            from concurrent.futures import InterpreterPoolExecutor
+            def double(x): return x * 2
+            def script(): print("runs", flush=True)
+            halve = lambda x: x / 2
+            for function in double, halve:
+                function(1)
+            script()
+            inside = interpreters.create()
+            print(inside.call(double, 4), inside.call(halve, 4), flush=True)
+            inside.exec(script)
+            inside.exec(script.__code__)
+            inside.close()
+            with InterpreterPoolExecutor(1) as pool:
+                print(pool.submit(double, 8).result(), pool.submit(halve, 8).result())
+            double(1)
+            """)
+        for engine in harness.ENGINES[True]:
+            with self.subTest(engine):
+                self.traces = os.path.join(self.folder, engine)
+                untraced = self.untraced(sys.executable, path)
+                traced = self.run_traced(sys.executable, path, options=["--engine", engine])
+                self.assertEqual((untraced.stdout, untraced.stderr), ("runs\n8 2.0\nruns\nruns\n16 4.0\n", ""))
+                self.assertEqual((traced.stdout, traced.stderr), (untraced.stdout, untraced.stderr))
+                trace = self.read_one()
+                self.assertEqual([trace.count(n) for n in ("double", "<lambda>", "script")], [2, 1, 1])
+
+    @unittest.skipIf(sys.version_info < (3, 12), "the engine before 3.12 is one for all")
+    def test_two_copies_of_us(self):
+        """Each keeps what is its own in code objects, and gives each function one id."""
+        names = ["f%d" % i for i in range(50)]
+        other = os.path.join(self.folder, "other")
+        shutil.copytree(harness.HOME, other)
+        self.run_script("""
+            import sys
+            space = {}
+            for name in sys.argv[2:]:
+                exec("def %s(): pass" % name, space)
+            functions = [space[name] for name in sys.argv[2:]]
+            # So that ids differ.
+            for function in functions[30:]:
+                function()
+            sys.path.insert(0, sys.argv[1])
+            for name in [n for n in sys.modules if n.partition(".")[0] == "mtrace"]:
+                del sys.modules[name]
+            import mtrace
+            assert mtrace.__file__.startswith(sys.argv[1])
+            with mtrace.Tracer("copy", engine="monitoring"):
+                for _ in range(3):
+                    for function in functions:
+                        function()
+            for function in functions:
+                function()
+            """, other, *names, options=["--engine", "monitoring"])
+        traces = self.read_one(), tracefile.read_all(os.path.join(self.folder, "copy"))[0]
+        for trace, expected in zip(traces, ([4] * 30 + [5] * 20, [3] * 50)):
+            self.assertEqual([trace.count(n) for n in names], expected)
+            self.assertEqual(sorted(f.name for f in trace.names.values() if f.name in names), sorted(names))
 
 
 class SeenAtTheSameTime(harness.Case):

@@ -278,5 +278,29 @@ class TestThreads(harness.Case):
         self.assertEqual(self.counts(self.one()), told)
 
 
+class InPendingCalls(harness.Case):
+    def test_starts_a_thread(self):
+        """On 3.11 a profiled call in a pending call does not end when another one has been asked for."""
+        output = self.run_script("""
+            import ctypes, threading
+            ran = []
+            def g(): pass
+            @ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+            def pending(_):
+                thread = threading.Thread(target=g)
+                thread.start()
+                thread.join()
+                g()
+                ran.append(1)
+                return 0
+            ctypes.pythonapi.Py_AddPendingCall(pending, None)
+            while not ran:
+                g()
+            print(ran)
+            """).stdout
+        self.assertEqual(output, "[1]\n")
+        self.assertEqual(self.read_one().count("pending"), 1)
+
+
 if __name__ == "__main__":
     harness.main()
