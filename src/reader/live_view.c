@@ -55,6 +55,25 @@ static enum mt_status view_threads(struct mt_live *live, uint32_t file_idx,
     return MT_OK;
 }
 
+/* A thread that has gone on in a later file is in that one's row, with what it called before. */
+static void view_calls_before(struct mt_live *live, uint32_t file_idx, uint32_t first_row,
+                              struct mt_live_process *process)
+{
+    const struct mt__live_file *file = live->files[file_idx];
+    for (size_t i = 0; i < file->n_threads; i++) {
+        const struct mt__live_thread *thread = file->threads[i];
+        if (!thread->went_on || !thread->n_calls)
+            continue;
+        process->n_calls += thread->n_calls;
+        for (uint32_t row = live->view.n_threads; row-- > first_row;) {
+            if (live->view_threads[row].tid == thread->tid) {
+                live->view_threads[row].n_calls += thread->n_calls;
+                break;
+            }
+        }
+    }
+}
+
 /* What a file adds to its process. */
 static void view_file(const struct mt__live_file *file, uint64_t *name_tick,
                       struct mt_live_process *out)
@@ -87,6 +106,7 @@ static enum mt_status view_process(struct mt_live *live, uint32_t idx)
         .last_ns = from->last_ns,
     };
     uint64_t name_tick = 0;
+    uint32_t first_row = live->view.n_threads;
     bool settled = from->ended;
     for (uint32_t i = from->first_file; i != MT_NONE; i = live->files[i]->next) {
         struct mt__live_file *file = live->files[i];
@@ -99,6 +119,8 @@ static enum mt_status view_process(struct mt_live *live, uint32_t idx)
         if (status != MT_OK)
             return status;
     }
+    for (uint32_t i = from->first_file; i != MT_NONE; i = live->files[i]->next)
+        view_calls_before(live, i, first_row, out);
     from->last_ns = out->last_ns;
     out->unfinished = out->unfinished && out->state == MT_LIVE_ENDED && !out->stopped;
     from->settled = settled;

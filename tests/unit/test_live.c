@@ -346,6 +346,9 @@ static void test_parts_are_taken_in_their_order(void **context)
     assert_int_equal(run.view->n_threads, 1);
     assert_stack(&run, 0, "a b c");
     assert_true(run.view->processes[0].stopped);
+    /* All of the thread's, whatever file they are in. */
+    assert_int_equal(run.view->threads[0].n_calls, 1 + 1 + 3);
+    assert_int_equal(run.view->processes[0].n_calls, 1 + 1 + 3);
     mt_live_free(run.live);
     erase("app.1");
     erase("app.1.2");

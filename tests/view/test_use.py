@@ -128,7 +128,7 @@ class TestUse(Case):
             view.page.focus("#timeline")
             view.press(key)
             copy()
-            view.page.wait_for_function("document.getElementById('copied').textContent")
+            view.page.wait_for_selector("#copied:not(:empty)", state="attached")  # the page allows no eval
             found.append(view.page.evaluate("navigator.clipboard.readText()"))
             view.page.evaluate("setText('copied', '')")
         self.assertEqual(*found)
