@@ -61,6 +61,10 @@ ROWS = (
     observed("test.test_external_inspection.TestGetStackTrace.test_remote_stack_trace", "wants the caller of a thread's "
              "function, but reads no further than a call that CPython makes by way of C, as it does with an observed one "
              "that has *args", (3, 14), (3, 14)),
+    # Under cProfile as well, at any number of objects before; a profile function in Python has other allocations between.
+    known("test.test_queue.CSimpleQueueTest.test_reentrancy", "wants no collection between a number and its put(), but where "
+          "C calls are observed CPython makes a method object, which the collector counts, for each call of a C method",
+          (3, 9), (3, 11), "setprofile", sometimes=True),
     known("test.test_capi.test_misc.TestPendingCalls.test_pendingcalls_threaded", _PENDING, (3, 11), (3, 11), "setprofile",
           sometimes=True),
     known("test_capi (the file as a whole)", _PENDING, (3, 11), (3, 11), "setprofile", sometimes=True),
