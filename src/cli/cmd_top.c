@@ -212,8 +212,6 @@ static bool show(struct how *how)
 static bool on_tick(void *context)
 {
     struct how *how = context;
-    if (how->goes_on && !how->goes_on(how->context))
-        return false;
     if (how->top.paused)
         return true;
     how->status = mt_live_update(how->top.live, now_ns(), &how->error);
@@ -223,6 +221,12 @@ static bool on_tick(void *context)
         return true;
     how->n_updates--;
     return how->n_updates != 0;
+}
+
+static bool goes_on(void *context)
+{
+    struct how *how = context;
+    return !how->goes_on || how->goes_on(how->context);
 }
 
 static bool on_key(void *context, const char *bytes, size_t n_bytes)
@@ -244,6 +248,7 @@ static int watch(struct how *how)
 {
     struct mt_watch what = {
         .interval_ms = (uint64_t)(how->interval_s * 1e3),
+        .goes_on = goes_on,
         .tick = on_tick,
         .key = on_key,
         .size = on_size,

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +92,10 @@ static void forget_shown(int held_fd, uint64_t n_bytes)
 static bool show_held(int held_fd, int terminal_fd, struct mt_run_top_shown *shown)
 {
     static char data[1 << 16];
+    struct stat held;
+    /* Somebody has opened /dev/stdout anew, and cut it: on with what comes now. */
+    if (fstat(held_fd, &held) == 0 && (uint64_t)held.st_size < shown->n_bytes)
+        shown->n_bytes = 0;
     uint64_t before = shown->n_bytes;
     for (ssize_t n; (n = pread(held_fd, data, sizeof data, (off_t)shown->n_bytes)) > 0;) {
         mt__watch_write(terminal_fd, data, (size_t)n);
@@ -129,13 +135,23 @@ static bool goes_on(void *context)
            (uint64_t)held.st_size < HELD_MAX_BYTES;
 }
 
+/* What the program may have a handler for, and is sent to its group, is nothing to the viewer. */
+static void ignore_program_signals(void)
+{
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF,
+                                  SIGIO,   SIGPWR,  SIGURG,  SIGPIPE};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_IGN);
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+        signal(number, SIG_IGN);
+}
+
 /* Whatever a signal to the group asks for, the program's words are still to be shown: once the screen is
  * left, Ctrl-C is for the program, and what it says of it is the last. A viewer in the background, where
  * the program may write, may so, too. */
 static void ignore_signals(void)
 {
-    static const int numbers[] = {SIGINT,  SIGQUIT, SIGTERM, SIGHUP,
-                                  SIGTSTP, SIGTTOU, SIGIO}; /* SIGIO: of has_writers() */
+    static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTOU};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         signal(numbers[i], SIG_IGN);
 }
@@ -164,6 +180,7 @@ static void stay_for_children(const struct viewer *viewer)
 static _Noreturn void view(struct viewer *viewer)
 {
     int number = 0, until_fd = viewer->run.until_fd;
+    ignore_program_signals();
     viewer->run.goes_on = goes_on;
     viewer->run.context = viewer;
     viewer->shown->on_screen = true;
@@ -177,6 +194,9 @@ static _Noreturn void view(struct viewer *viewer)
     do
         show_held(viewer->held_fd, viewer->run.fd, viewer->shown);
     while (poll(&until, 1, HELD_POLL_MS) == 0);
+    /* Now there is nobody else whom Ctrl-C could mean. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     show_held(viewer->held_fd, viewer->run.fd, viewer->shown);
     if (has_writers(viewer->held_fd))
         stay_for_children(viewer);
@@ -223,11 +243,30 @@ static void close_fd(int fd)
         close(fd);
 }
 
-/* What keeps the run, or the held file, from being over is not for the viewer to hold. */
-static _Noreturn void be_viewer(struct viewer *viewer, int end_fd, int write_fd)
+static void close_range_of(int first, int last)
 {
-    close(end_fd);
-    close(write_fd);
+    if (first > last || syscall(SYS_close_range, (unsigned)first, (unsigned)last, 0u) == 0)
+        return;
+    for (int fd = first; fd <= last && fd < 1024; fd++)
+        close(fd);
+}
+
+/* The viewer keeps nothing else open: what others wait for the end of (pipes, locks) is not for it to hold. */
+static _Noreturn void be_viewer(struct viewer *viewer)
+{
+    const int kept[] = {viewer->run.fd, viewer->run.until_fd, viewer->held_fd};
+    int n_kept = sizeof kept / sizeof *kept;
+    int from = 3;
+    for (int done = 0; done < n_kept; done++) {
+        int next = INT_MAX;
+        for (int i = 0; i < n_kept; i++)
+            next = kept[i] >= from && kept[i] < next ? kept[i] : next;
+        if (next == INT_MAX)
+            break;
+        close_range_of(from, next - 1);
+        from = next + 1;
+    }
+    close_range_of(from, INT_MAX);
     view(viewer);
 }
 
@@ -273,7 +312,7 @@ void mt__run_top_start(struct mt_run_top *top, const char *directory, const uint
                                 .shown = top->shown,
                                 .parent = self,
                                 .held_fd = top->held_fd};
-        be_viewer(&viewer, ends[1], write_fd);
+        be_viewer(&viewer);
     }
     close_fd(ends[0]);
     close_fd(terminal_fd);
@@ -298,9 +337,11 @@ static void replace_viewer(struct mt_run_top *top)
     int terminal_fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     if (terminal_fd < 0)
         return;
+    void (*on_output)(int) = signal(SIGTTOU, SIG_IGN); /* in the background, too */
     if (top->shown->on_screen)
         mt__watch_restore(terminal_fd, &top->modes);
     show_held(top->held_fd, terminal_fd, top->shown);
+    signal(SIGTTOU, on_output);
     close(terminal_fd);
 }
 
@@ -312,10 +353,16 @@ void mt__run_top_end(struct mt_run_top *top)
     put_back(top);
     close(top->end_fd);
     kill(top->viewer, SIGCONT); /* should somebody have stopped it */
+    /* Ctrl-C is for the rest of the output now, not for what mtrace has still to do. */
+    void (*on_interrupt)(int) = signal(SIGINT, SIG_IGN), (*on_quit)(int) = signal(SIGQUIT, SIG_IGN);
     while (waitpid(top->viewer, &status, 0) == -1 && errno == EINTR)
         ;
-    if (!WIFEXITED(status))
+    bool unwanted = WIFSIGNALED(status) && !top->shown->on_screen &&
+                    (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGQUIT);
+    if (!WIFEXITED(status) && !unwanted)
         replace_viewer(top);
+    signal(SIGINT, on_interrupt);
+    signal(SIGQUIT, on_quit);
     close(top->held_fd);
     munmap(top->shown, sizeof *top->shown);
     top->viewer = 0;

@@ -178,7 +178,12 @@ static void on_continued(uv_signal_t *handle, int number)
 static void on_timer(uv_timer_t *timer)
 {
     struct screen *screen = timer->data;
+    const struct mt_watch *watch = screen->watch;
     screen->back = false;
+    if (watch->goes_on && !watch->goes_on(watch->context)) {
+        go_on(screen, false);
+        return;
+    }
     if (!screen->shown || !in_foreground(screen))
         come_back(screen);
     if (screen->shown)

@@ -98,7 +98,7 @@ static struct shares share_out(const struct mt_live *live)
                             .n_calls = live->options.n_words_calls};
     for (size_t i = 0; i < live->n_active; i++) {
         const struct mt__live_file *file = live->files[live->active[i]];
-        for (size_t k = 0; file->input.source && k < file->n_threads; k++)
+        for (size_t k = 0; file->known && !file->over && k < file->n_threads; k++)
             shares.n_backlog += mt__live_backlog(file->threads[k]);
     }
     if (shares.n_backlog < shares.n_max)
@@ -121,11 +121,13 @@ static bool went_on(const struct mt_live *live, const struct mt__live_file *file
 
 /* Whether to look for new records: of many threads that have long been silent, or are over, only a part
  * at each update. */
-static bool is_due(const struct mt_live *live, const struct mt__live_thread *thread)
+static bool is_due(const struct mt_live *live, const struct mt__live_file *file,
+                   const struct mt__live_thread *thread)
 {
     enum { AT_ONCE = 2000 };
     uint32_t every = live->view.n_threads / AT_ONCE + 1;
     return !thread->started || thread->active || mt__live_backlog(thread) ||
+           live->processes[file->process].ended || /* the last look at it */
            (thread->number + live->n_updates) % every == 0;
 }
 
@@ -142,8 +144,10 @@ static enum mt_status read_thread(struct mt_live *live, struct mt__live_file *fi
     if (through)
         shares->n_calls -= n_backlog;
     enum mt_status status = MT_OK;
-    if (is_due(live, thread))
+    if (is_due(live, file, thread))
         status = mt__live_read(live, file, thread, n_words, through);
+    else
+        thread->n_calls = thread->n_new = thread->n_read = 0;
     /* One chunk for each thread in any case: the innermost calls are nearly always in it. */
     bool first = true;
     while (status == MT_OK && mt__live_can_go_back(thread) && (first || shares->n_calls)) {

@@ -265,6 +265,55 @@ class Output(Case):
             terminal.wait(lambda t: members_of(t.process.pid) == [t.process.pid], "the end of all but the shell")
             self.assertEqual(terminal.end("\n"), 0)
 
+    def test_output_that_is_opened_anew(self):
+        """As `echo > /dev/stderr` does: it cuts the file, and what comes then is shown."""
+        program = """
+            import os, sys
+            os.write(1, b"what was there before, and is longer than the rest\\n")
+            with open(sys.argv[1]) as gate:
+                gate.read()
+            with open("/dev/stdout", "w") as anew:
+                anew.write("anew\\n")
+            os.write(1, b"after\\n")
+            """
+        with self.terminal("-q", program=program) as terminal:
+            terminal.wait(" " + OPEN)
+            terminal.type("q", lambda t: "the rest\n" in self.shown(t), "what was held back")
+            self.open_gate()
+            self.assertEqual(terminal.end(), 0)
+            self.assertEqual(self.shown(terminal), "what was there before, and is longer than the rest\nanew\nafter\n")
+
+    def test_what_the_viewer_holds(self):
+        """No descriptor that others wait for the end of."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        pipe = os.readlink("/proc/self/fd/%d" % writing)
+        with self.terminal("-q", pass_fds=[writing]) as terminal:
+            terminal.wait(" " + OPEN)
+            folder = "/proc/%d/fd/" % self.viewer(terminal)
+            held = [os.readlink(folder + fd) for fd in os.listdir(folder)]
+            self.assertNotIn(pipe, held)
+            self.assertIn("/dev/tty", held)
+            self.open_gate()
+            self.assertEqual(terminal.end(), 7)
+
+    def test_signals_that_are_the_programs(self):
+        """To the whole group: the screen stays."""
+        program = """
+            import os, signal, sys
+            signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"usr1\\n"))
+            with open(sys.argv[1]) as gate:
+                gate.read()
+            """
+        with self.terminal("-q", program=program) as terminal:
+            terminal.wait(" " + OPEN)
+            os.killpg(terminal.process.pid, signal.SIGUSR1)
+            terminal.type("3", "[3 functions]")
+            self.open_gate()
+            self.assertEqual(terminal.end(), 0)
+            self.assertEqual(self.shown(terminal), "usr1\n")
+
     def test_a_viewer_that_is_killed(self):
         """The program does not notice; mtrace puts the terminal right and shows what is there, at the end."""
         with self.terminal("-q") as terminal:

@@ -439,6 +439,44 @@ static void test_ended_processes_take_little(void **context)
     }
 }
 
+/* Of so many threads the silent ones are looked at in turn; but all of them when their process has ended. */
+static void test_the_last_records_of_many_threads(void **context)
+{
+    (void)context;
+    enum { N_FILES = 50, N_THREADS = 50 };
+    static struct tb files[N_FILES];
+    static size_t chunks[N_THREADS];
+    char name[16];
+    struct run run;
+    start(&run, UINT64_MAX, 0);
+    for (uint32_t i = N_FILES; i-- > 0;) {
+        small(&files[i], 101 + i);
+        for (uint32_t k = 0; k < N_THREADS; k++) {
+            chunks[k] = tb_events(&files[i], 2 + k, 1000 + k, 1000);
+            tb_records(&files[i], chunks[k], 10, "(1");
+        }
+        snprintf(name, sizeof name, "app.%u", 101 + i);
+        save(&files[i], name);
+    }
+    for (int i = 0; i < 3; i++)
+        look(&run);
+    assert_int_equal(run.view->n_threads, N_FILES * (N_THREADS + 1));
+    tb_records(&files[0], chunks[0], 10, "(2");
+    tb_records(&files[0], chunks[1], 10, "(2");
+    save(&files[0], "app.101");
+    state_of_all = MT_LIVE_ENDED;
+    look(&run);
+    assert_stack(&run, 1, "a b");
+    assert_stack(&run, 2, "a b");
+    assert_stack(&run, 3, "a");
+    mt_live_free(run.live);
+    for (uint32_t i = 0; i < N_FILES; i++) {
+        snprintf(name, sizeof name, "app.%u", 101 + i);
+        erase(name);
+        tb_fini(&files[i]);
+    }
+}
+
 /* A thread that goes on without end: what is kept of it depends on its open calls alone. */
 static void test_a_long_thread_takes_no_more_than_a_short_one(void **context)
 {
@@ -495,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_a_name_that_is_used_again),
         cmocka_unit_test(test_files_that_are_removed_or_cut),
         cmocka_unit_test(test_parts_are_taken_in_their_order),
+        cmocka_unit_test(test_the_last_records_of_many_threads),
         cmocka_unit_test(test_images_of_a_process),
         cmocka_unit_test(test_ended_processes_take_little),
         cmocka_unit_test(test_a_long_thread_takes_no_more_than_a_short_one),

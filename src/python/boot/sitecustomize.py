@@ -18,6 +18,8 @@ def host_name():
         name = os.path.basename(os.readlink(b"/proc/self/exe")).decode("utf-8", "replace")
     except EnvironmentError:
         return ""
+    if name.endswith(" (deleted)"):  # replaced since by a newer one
+        name = name[:-len(" (deleted)")]
     # Started as an argument of the dynamic loader or of an emulator, it is a python, too.
     if "python" in name.lower() or name.startswith(("ld-", "ld.so", "qemu-")):
         return ""
