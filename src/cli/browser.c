@@ -1,4 +1,4 @@
-/* browser.c - opens a page in the user's browser. Called by cmd_view.c, on its thread. */
+/* browser.c - opens a page in the user's browser. Called by cmd_view.c and view_perfetto.c, on the main thread. */
 #define _GNU_SOURCE
 #include "cli/browser.h"
 

@@ -29,10 +29,22 @@ function csvText() {
   return lines.map(line => line.map(csvField).join(',') + '\r\n').join('');
 }
 
+const isTableShown = () => panel.isOpen && panel.tab !== 'call';
+
+function canCopy() {
+  return isTableShown() ? Boolean(panel.walk) && !panel.stale : Boolean(view.picked);
+}
+
 // Of what the panel shows; null: nothing.
 function textToCopy() {
-  if (panel.isOpen && panel.tab !== 'call') return panel.walk && !panel.stale ? csvText() : null;
-  return view.picked ? stackText(view.picked) : null;
+  if (!canCopy()) return null;
+  return isTableShown() ? csvText() : stackText(view.picked);
+}
+
+// When there is something else to copy: what was said is of what was there before.
+function copyChanged() {
+  setText('copied', '');
+  document.getElementById('copy').disabled = !canCopy();
 }
 
 // By the button, or by Ctrl+C where no text is marked.
@@ -51,10 +63,12 @@ function sayCopied(text) {
 async function copyByButton() {
   const text = textToCopy();
   if (text === null) return;
+  setText('copied', '');
   try {
     await navigator.clipboard.writeText(text);
     sayCopied(text);
   } catch {
-    setText('copied', document.execCommand('copy') ? '' : 'the browser does not allow it; Ctrl+C does');
+    // Where it is allowed, onCopy() has said so.
+    if (!document.execCommand('copy')) setText('copied', 'the browser does not allow it; Ctrl+C does');
   }
 }

@@ -7,6 +7,10 @@
 set -eu
 folder=$1
 
+# Not by pipes alone: what fails at the left of one is not noticed.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
 # page.html; a line "@NAME@" becomes the file NAME of the folder, and ends at "@data@" or begins there.
 part() {
   awk -v folder="$folder" -v wanted="$1" '
@@ -24,10 +28,10 @@ part() {
 
 # What a browser computes of the element, whose tags are on lines of their own: base64 of SHA-256.
 hash_of() {
-  part 0 | awk -v element="$1" '
+  awk -v element="$1" '
     $0 == "</" element ">" { inside = 0 }
     inside { print }
-    $0 == "<" element ">" { inside = 1; print "" }' | sha256sum | awk '
+    $0 == "<" element ">" { inside = 1; print "" }' "$work/0" | sha256sum | awk '
     {
       digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
       hex = $1 "00" # 256 bits are 42 characters and a part of one
@@ -42,12 +46,14 @@ hash_of() {
 
 array() {
   echo "const unsigned char $2[] = {"
-  part "$1" | sed "s|@script-hash@|$script|; s|@style-hash@|$style|" | od -An -v -tu1 |
+  sed "s|@script-hash@|$script|; s|@style-hash@|$style|" "$work/$1" | od -An -v -tu1 |
     sed 's/  *\([0-9][0-9]*\)/\1,/g'
   echo "};"
   echo "const size_t $2_bytes = sizeof $2;"
 }
 
+part 0 >"$work/0"
+part 1 >"$work/1"
 script=$(hash_of script) style=$(hash_of style)
 echo '#include "view/page.h"'
 array 0 mt_view_before

@@ -24,6 +24,7 @@ function pick(call, isShown) {
     openPanel('call');
   } else {
     showCall();
+    copyChanged();
   }
   sayCurrent();
   requestDraw();
@@ -81,7 +82,8 @@ function zoomToPicked() {
 // ---- the selection
 
 function select(from, to) {
-  view.range = to > from ? {from: Math.max(0, from), to: Math.min(model.end, to)} : null;
+  const range = {from: Math.max(0, from), to: Math.min(model.end, to)};
+  view.range = range.to > range.from ? range : null;
   panel.stale = true;
   if (view.range && panel.tab === 'call') openPanel('functions');
   else refreshStats();

@@ -92,6 +92,7 @@ function refreshStats() {
     panel.stale = true;
     return;
   }
+  copyChanged();
   panel.stale = false;
   const {from, to} = rangeOfPanel(), tracks = tracksOfScope();
   setText('stats-note', 'Adding up…');
@@ -100,6 +101,7 @@ function refreshStats() {
     panel.walk = walk;
     document.getElementById('stats').removeAttribute('aria-busy');
     showStats();
+    copyChanged();
     document.body.dataset.stats = String(Number(document.body.dataset.stats || 0) + 1); // for whoever waits
   });
 }
@@ -190,6 +192,7 @@ function openPanel(tab) {
   if (panel.tab === 'call') showCall();
   else if (panel.stale || !panel.walk) refreshStats();
   else showStats();
+  copyChanged();
 }
 
 function closePanel() {
@@ -199,10 +202,17 @@ function closePanel() {
   screen.canvas.focus();
 }
 
-// Which threads are added up: all, those that are shown, or the one of the call that is picked.
+// Of a process: the first of its threads that are shown. A host's line has a process behind it.
+function trackOfLane(lane) {
+  if (lane.kind === 'host') return trackOfLane(view.lanes[lane.index + 1]);
+  return lane.track || lane.process.tracks.find(track => track.isShown) || null;
+}
+
+// Which threads are added up: all, those that are shown, or the one of the call that is picked, or else of the
+// line that the keyboard is on.
 function setScope(scope) {
   const lane = view.lanes[view.current];
-  panel.track = view.picked ? view.picked.track : lane && lane.kind === 'track' ? lane.track : null;
+  panel.track = view.picked ? view.picked.track : lane ? trackOfLane(lane) : null;
   panel.scope = scope === 'one' && !panel.track ? 'all' : scope;
   document.getElementById('scope').value = panel.scope;
   refreshStats();

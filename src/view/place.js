@@ -52,7 +52,8 @@ function goToPlace(step) {
 // What the address says; what it does not say, or says wrongly, stays.
 function readAddress() {
   if (location.hash === places.address) return;
-  const wanted = new URLSearchParams(location.hash.slice(1)), ns = text => text ? Math.round(Number(text) * 1e9) : NaN;
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const ns = text => text && Number.isFinite(Number(text) * 1e9) ? Math.round(Number(text) * 1e9) : NaN;
   const [from, to] = [ns(wanted.get('from')), ns(wanted.get('to'))];
   const [first, last] = (wanted.get('select') || '').split('-').map(ns);
   if (to > from) setTime(from, to);

@@ -115,13 +115,19 @@ function onMapDown(event) {
       requestDraw();
     }
   };
+  const before = view.range, isMoved = event.clientY - box.top < MAP_HEIGHT;
+  const end = () => { map.canvas.onpointermove = map.canvas.onpointerup = map.canvas.onpointercancel = null; };
   map.canvas.setPointerCapture(event.pointerId);
   map.canvas.onpointermove = go;
   map.canvas.onpointerup = e => {
-    map.canvas.onpointermove = map.canvas.onpointerup = null;
-    if (event.clientY - box.top >= MAP_HEIGHT) select(view.range && Math.abs(e.clientX - event.clientX) >= DRAG_LEAST ? view.range.from : 0, view.range ? view.range.to : 0);
+    end();
+    if (!isMoved) select(view.range && Math.abs(e.clientX - event.clientX) >= DRAG_LEAST ? view.range.from : 0, view.range ? view.range.to : 0);
   };
-  if (event.clientY - box.top < MAP_HEIGHT) go(event);
+  map.canvas.onpointercancel = () => {
+    end();
+    if (!isMoved) select(before ? before.from : 0, before ? before.to : 0);
+  };
+  if (isMoved) go(event);
 }
 
 // ---- what hangs at the pointer

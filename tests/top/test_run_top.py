@@ -27,7 +27,7 @@ sys.exit(7)
 """
 
 SUMMARY = "mtrace: "
-OPEN = open.__module__ + ".open"  # io or, from 3.13 on, _io
+OPEN = open.__module__ + ".open"  # io or, from 3.12 on, _io
 
 
 class Case(looks.Case):
@@ -163,14 +163,14 @@ class Jobs(Case):
 
     def stop_and_go_on(self, stop):
         with self.shell() as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             program = self.read_one().pid
             stop(terminal)
             terminal.wait(lambda t: b"STOPPED\r\n" in t.written, "a stop")
             self.assertTrue(terminal.is_restored())
             self.assertEqual(state(program), "T")
             n_before = len(terminal.written)
-            terminal.type("\n", lambda t: b"\x1b[?1049h" in t.written[n_before:] and b" io.open" in t.written[n_before:], "more")
+            terminal.type("\n", lambda t: b"\x1b[?1049h" in t.written[n_before:] and (" " + OPEN).encode() in t.written[n_before:], "more")
             self.assertNotEqual(state(program), "T")
             self.open_gate()
             self.assertEqual(terminal.end(), 7)
@@ -195,9 +195,9 @@ class Jobs(Case):
     def test_a_program_that_does_not_stop(self):
         """Then the screen comes back."""
         with self.shell(program="import signal\nsignal.signal(signal.SIGTSTP, signal.SIG_IGN)\n" + PROGRAM) as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             n_before = len(terminal.written)
-            terminal.type("\x1a", lambda t: b"\x1b[?1049h" in t.written[n_before:] and b" io.open" in t.written[n_before:],
+            terminal.type("\x1a", lambda t: b"\x1b[?1049h" in t.written[n_before:] and (" " + OPEN).encode() in t.written[n_before:],
                           "the screen again")
             self.assertLess(terminal.written.index(b"\x1b[?1049l"), terminal.written.rindex(b"\x1b[?1049h"))
             self.assertNotIn(b"STOPPED", terminal.written)
@@ -317,7 +317,7 @@ class Output(Case):
     def test_a_viewer_that_is_killed(self):
         """The program does not notice; mtrace puts the terminal right and shows what is there, at the end."""
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             os.kill(self.viewer(terminal), signal.SIGKILL)
             self.open_gate()
             self.assertEqual(terminal.end(), 7)
@@ -326,7 +326,7 @@ class Output(Case):
 
     def test_a_viewer_that_is_stopped(self):
         with self.terminal("-q") as terminal:
-            terminal.wait(" io.open")
+            terminal.wait(" " + OPEN)
             os.kill(self.viewer(terminal), signal.SIGSTOP)
             self.open_gate()
             self.assertEqual(terminal.end(), 7)
