@@ -11,8 +11,8 @@
  * returns false. */
 struct mt_watch {
     uint64_t interval_ms;
-    bool (*goes_on)(
-        void *context); /* asked every interval, also while nothing is shown; NULL: yes */
+    /* Asked every interval, also while nothing is shown; NULL: yes. */
+    bool (*goes_on)(void *context);
     bool (*tick)(void *context);
     bool (*key)(void *context, const char *bytes, size_t n_bytes); /* as the terminal sends them */
     /* The terminal has that many columns and rows; first of all, and whenever that changes. */
