@@ -1,29 +1,16 @@
 """The page of `mtrace view` shows exactly what was recorded of the example, and works by mouse and by keyboard."""
 import os
 import re
-import shutil
 import sys
-import tempfile
 
 from tests.python import harness
 from tests.view import page
-from tests.view.viewed import TOP, Case
+from tests.view.viewed import TOP, RecordedOnce
 
 
-class TestExample(Case):
-    recorded = None
-
-    def setUp(self):
-        """It is recorded once."""
-        super().setUp()
-        cls = type(self)
-        if not cls.recorded:
-            cls.recorded = tempfile.mkdtemp(prefix="mt")
-            cls.addClassCleanup(shutil.rmtree, cls.recorded)
-            self.traces = os.path.join(cls.recorded, "traces")
-            self.run_traced(sys.executable, os.path.join(TOP, "examples/web_pool.py"))
-        self.traces = os.path.join(cls.recorded, "traces")
-        self.path = self.view()
+class TestExample(RecordedOnce):
+    def record(self):
+        self.run_traced(sys.executable, os.path.join(TOP, "examples/web_pool.py"))
 
     def info(self):
         text = self.mtrace("info", self.traces).stdout.split("\ntotal\n")[1]

@@ -2,14 +2,11 @@
 following arrows; by fingers, and in small windows."""
 import csv
 import io
-import os
 import re
-import shutil
-import tempfile
 
 from tests.python import harness
 from tests.view import page
-from tests.view.viewed import Case
+from tests.view.viewed import RecordedOnce
 
 PROGRAM = """
 import os, threading
@@ -30,20 +27,9 @@ os.wait()
 """
 
 
-class TestUse(Case):
-    recorded = None
-
-    def setUp(self):
-        """It is recorded once."""
-        super().setUp()
-        cls = type(self)
-        if not cls.recorded:
-            cls.recorded = tempfile.mkdtemp(prefix="mt")
-            cls.addClassCleanup(shutil.rmtree, cls.recorded)
-            self.traces = os.path.join(cls.recorded, "traces")
-            self.run_script(PROGRAM, name="program.py")
-        self.traces = os.path.join(cls.recorded, "traces")
-        self.path = self.view()
+class TestUse(RecordedOnce):
+    def record(self):
+        self.run_script(PROGRAM, name="program.py")
 
     def place(self, view):
         view.settle()

@@ -3,6 +3,8 @@ import collections
 import csv
 import io
 import os
+import shutil
+import tempfile
 
 from tests.python import harness
 from tests.view import page
@@ -34,3 +36,23 @@ class Case(harness.Case):
         self.assertEqual({key: value for key, value in shown.items() if wanted[key] != value}, {})
         n_calls = sum(calls for calls, _, _ in wanted.values())
         self.assertEqual(page.number(view.text("stats-note").split(": ")[1]), n_calls)
+
+
+class RecordedOnce(Case):
+    """What `record` leaves in `traces` is there for all tests of the class, each with a page of its own at `path`."""
+    recorded = None
+
+    def setUp(self):
+        super().setUp()
+        cls = type(self)
+        is_new = not cls.recorded
+        if is_new:
+            cls.recorded = tempfile.mkdtemp(prefix="mt")
+            cls.addClassCleanup(shutil.rmtree, cls.recorded)
+        self.traces = os.path.join(cls.recorded, "traces")
+        if is_new:
+            self.record()
+        self.path = self.view()
+
+    def record(self):
+        raise NotImplementedError
